@@ -31,10 +31,12 @@ const rankOf = (file: string): number => {
 };
 
 const importsOf = (file: string): { target: string; isType: boolean }[] =>
-  [...readFileSync(file, "utf8").matchAll(/^\s*(?:import|export)\b([^"';]*?)from\s+"(\.[^"]+)"/gm)].map((match) => ({
-    target: resolve(dirname(file), match[2]!),
-    isType: match[1]!.trim().startsWith("type "),
-  }));
+  [...readFileSync(file, "utf8").matchAll(/^\s*(?:import|export)\b([^"';]*?)from\s+"(\.[^"]+)"/gm)].map(
+    (match) => ({
+      target: resolve(dirname(file), match[2]!),
+      isType: match[1]!.trim().startsWith("type "),
+    }),
+  );
 
 const offences: string[] = [];
 for (const file of files) {
@@ -43,7 +45,8 @@ for (const file of files) {
     const isUpward = rankOf(target) > rankOf(file);
     const isTrainServe =
       relative(root, file).startsWith("serve") && relative(root, target).startsWith("train");
-    if (isUpward || isTrainServe) offences.push(`${relative(root, file)} may not import ${relative(root, target)}`);
+    if (isUpward || isTrainServe)
+      offences.push(`${relative(root, file)} may not import ${relative(root, target)}`);
   }
 }
 

@@ -1,0 +1,164 @@
+/** Reading and adding at computed positions. Indices are int32 or int64 and must lie inside the axis. */
+
+import { ShapeError } from "../../errors.ts";
+import { type Dim, equalShapes, normaliseAxis, type Shape, showShape } from "../../tensor/dims.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import { defineOp, type Node, type OpFunction, sameDType } from "../node.ts";
+import { transpose, zeros } from "./core.ts";
+import { cast, equal } from "./select.ts";
+import { iota, unsqueeze } from "./shape.ts";
+
+function requireIndices(where: string, indices: Node): void {
+  if (indices.dtype !== "int64" && indices.dtype !== "int32") {
+    throw new ShapeError(`${where}: indices must be int32 or int64, got ${indices.dtype}`);
+  }
+}
+
+const gatherOp = defineOp<{ readonly axis: number }>("gather", {
+  infer: ([x, indices], { axis }) => {
+    requireIndices("gather", indices!);
+    return [
+      {
+        dtype: x!.dtype,
+        shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)],
+      },
+    ];
+  },
+  lower: (onnx, inputs, { attrs: { axis } }) => onnx.node("Gather", inputs, { axis }),
+  // Rows that were read several times get the sum of their gradients.
+  vjp: ({ inputs: [x, indices], grads: [dy], attrs: { axis } }) => {
+    const rank = indices!.rank;
+    const toFront = moveAxes(dy.rank, axis, rank);
+    const rest = x!.shape.toSpliced(axis, 1);
+    const base = zeros(dy.dtype, [x!.shape[axis]!, ...rest]);
+    const summed = scatterAdd(base, unsqueeze(indices!, -1), transpose(dy, toFront));
+    return [transpose(summed, insertAxis(x!.rank, axis)), null];
+  },
+});
+
+/** The order that moves `count` axes at `axis` to the front. */
+const moveAxes = (rank: number, axis: number, count: number): number[] => {
+  const axes = Array.from({ length: rank }, (_, at) => at);
+  const moved = axes.splice(axis, count);
+  return [...moved, ...axes];
+};
+
+/** The order that puts the first axis at position `axis`. */
+const insertAxis = (rank: number, axis: number): number[] =>
+  Array.from({ length: rank - 1 }, (_, at) => at + 1).toSpliced(axis, 0, 0);
+
+/** x at `indices` along one axis, which the indices' dimensions replace. x [V, D], indices [B, T] → [B, T, D]. */
+export const gather = (x: Node, indices: Node, axis = 0): Node =>
+  gatherOp(x, indices, { axis: normaliseAxis(axis, x.rank, "gather") });
+
+/** Row shape of an N-d gather or scatter: indices [..., K] address the first K axes of x. */
+function pointShape(where: string, x: Node, indices: Node): Shape {
+  requireIndices(where, indices);
+  const depth = indices.shape.at(-1);
+  if (typeof depth !== "number" || depth > x.rank) {
+    throw new ShapeError(
+      `${where}: indices ${showShape(indices.shape)} address more axes than ${showShape(x.shape)} has`,
+    );
+  }
+  return [...indices.shape.slice(0, -1), ...x.shape.slice(depth)];
+}
+
+/** x at points: indices [..., K] address the first K axes. x [B, T, D], indices [N, 2] → [N, D]. */
+export const gatherPoints: OpFunction = defineOp("gatherPoints", {
+  infer: ([x, indices]) => [{ dtype: x!.dtype, shape: pointShape("gatherPoints", x!, indices!) }],
+  lower: (onnx, [x, indices], { inputs }) => onnx.node("GatherND", [x!, asInt64(inputs[1]!, indices!, onnx)]),
+  vjp: ({ inputs: [x, indices], grads: [dy] }) => [scatterAdd(zeros(dy.dtype, x!.shape), indices!, dy), null],
+});
+
+const asInt64 = (node: Node, name: string, onnx: { cast(value: string, to: DType): string }): string =>
+  node.dtype === "int64" ? name : onnx.cast(name, "int64");
+
+/** base with `updates` added at points: base [V, D], indices [..., 1], updates [..., D]. Points may repeat. */
+export const scatterAdd: OpFunction = defineOp("scatterAdd", {
+  infer: ([base, indices, updates]) => {
+    const expected = pointShape("scatterAdd", base!, indices!);
+    if (!equalShapes(expected, updates!.shape)) {
+      throw new ShapeError(
+        `scatterAdd: updates must be ${showShape(expected)}, got ${showShape(updates!.shape)}`,
+      );
+    }
+    return [{ dtype: sameDType("scatterAdd", [base!, updates!]), shape: base!.shape }];
+  },
+  lower: (onnx, [base, indices, updates], { inputs }) =>
+    onnx.node("ScatterND", [base!, asInt64(inputs[1]!, indices!, onnx), updates!], { reduction: "add" }),
+  vjp: ({ inputs: [, indices], grads: [dy] }) => [dy, null, gatherPoints(dy, indices!)],
+});
+
+const requireSameRank = (where: string, x: Node, indices: Node): void => {
+  requireIndices(where, indices);
+  if (x.rank !== indices.rank) {
+    throw new ShapeError(
+      `${where}: ranks must match, got ${showShape(x.shape)} and ${showShape(indices.shape)}`,
+    );
+  }
+};
+
+const takeOp = defineOp<{ readonly axis: number }>("takeAlong", {
+  infer: ([x, indices]) => {
+    requireSameRank("takeAlong", x!, indices!);
+    return [{ dtype: x!.dtype, shape: indices!.shape }];
+  },
+  lower: (onnx, inputs, { attrs: { axis } }) => onnx.node("GatherElements", inputs, { axis }),
+  vjp: ({ inputs: [x, indices], grads: [dy], attrs: { axis } }) => [
+    addAlong(zeros(dy.dtype, x!.shape), indices!, dy, axis),
+    null,
+  ],
+});
+
+/** One element of x per element of `indices` (of the same rank) along an axis: logits [N, C], labels [N, 1] → [N, 1]. */
+export const takeAlong = (x: Node, indices: Node, axis = -1): Node =>
+  takeOp(x, indices, { axis: normaliseAxis(axis, x.rank, "takeAlong") });
+
+const addAlongOp = defineOp<{ readonly axis: number }>("addAlong", {
+  infer: ([base, indices, updates]) => {
+    requireSameRank("addAlong", base!, indices!);
+    if (!equalShapes(indices!.shape, updates!.shape)) {
+      throw new ShapeError(
+        `addAlong: updates must be ${showShape(indices!.shape)}, got ${showShape(updates!.shape)}`,
+      );
+    }
+    return [{ dtype: sameDType("addAlong", [base!, updates!]), shape: base!.shape }];
+  },
+  lower: (onnx, inputs, { attrs: { axis } }) =>
+    onnx.node("ScatterElements", inputs, { axis, reduction: "add" }),
+  vjp: ({ inputs: [, indices], grads: [dy], attrs: { axis } }) => [dy, null, takeAlong(dy, indices!, axis)],
+});
+
+/** base with `updates` added at `indices` along an axis; the inverse reading of `takeAlong`. */
+export const addAlong = (base: Node, indices: Node, updates: Node, axis = -1): Node =>
+  addAlongOp(base, indices, updates, { axis: normaliseAxis(axis, base.rank, "addAlong") });
+
+interface TopKAttrs {
+  readonly k: number;
+  readonly axis: number;
+}
+
+const topKOp = defineOp<TopKAttrs>("topK", {
+  infer: ([x], { k, axis }) => {
+    const shape = x!.shape.with(axis, k);
+    return [
+      { dtype: x!.dtype, shape },
+      { dtype: "int64", shape },
+    ];
+  },
+  lower: (onnx, [x], { attrs: { k, axis } }) =>
+    onnx.multi("TopK", [x!, onnx.int64s([k])], { axis }, { outputs: 2 }),
+  vjp: ({ inputs: [x], outputs: [, indices], grads: [dy], attrs: { axis } }) => [
+    addAlong(zeros(dy.dtype, x!.shape), indices!, dy, axis),
+  ],
+});
+
+/** The k largest elements along an axis, in falling order, and their int64 indices. */
+export function topK(x: Node, k: number, axis = -1): { values: Node; indices: Node } {
+  const [values, indices] = topKOp(x, { k, axis: normaliseAxis(axis, x.rank, "topK") }).call.outputs;
+  return { values: values!, indices: indices! };
+}
+
+/** 1 at each index along a new last axis, 0 elsewhere. */
+export const oneHot = (indices: Node, depth: Dim, dtype: DType = "float32"): Node =>
+  cast(equal(unsqueeze(indices, -1), iota(depth, indices.dtype)), dtype);
