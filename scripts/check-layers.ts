@@ -14,7 +14,7 @@ const layers = [
   ["models"],
   ["data"],
   ["train"],
-  ["store"],
+  ["store", "parity"],
   ["tasks"],
   ["serve"],
   ["index.ts", "cli"],

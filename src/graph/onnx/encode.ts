@@ -5,8 +5,9 @@ import type { Shape } from "../../tensor/dims.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type Graph, symbolSources, validate } from "../graph.ts";
-import { type Call, constantValue, inputName, type Node, topologicalOrder } from "../node.ts";
+import { inputName, type Node } from "../node.ts";
 import { type AttributeValue, OnnxBuilder, type OnnxNode } from "./builder.ts";
+import { lowerCalls } from "./lower.ts";
 import { attributeType, externalLocation, ModelProto, onnxType } from "./schema.ts";
 
 /** Where the bytes of a stored weight are. */
@@ -40,7 +41,7 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
     const stored = options.weights?.(name);
     names.set(node, stored ? storedParameter(builder, external, node, name, stored) : name);
   }
-  for (const call of topologicalOrder(Object.values(graph.outputs))) lowerCall(builder, call, names);
+  lowerCalls(builder, Object.values(graph.outputs), names);
   const outputs = Object.entries(graph.outputs).map(([name, node]) => {
     builder.nodes.push({
       opType: "Identity",
@@ -75,26 +76,6 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
     },
   };
   return ModelProto.encode(ModelProto.fromObject(model)).finish();
-}
-
-function lowerCall(builder: OnnxBuilder, call: Call, names: Map<Node, string>): void {
-  const [output] = call.outputs;
-  if (names.has(output!)) return;
-  const tensor = constantValue(output!);
-  if (tensor) {
-    names.set(output!, builder.constant(tensor));
-    return;
-  }
-  const lowered = [
-    call.op.lower(
-      builder,
-      call.inputs.map((node) => names.get(node)!),
-      call,
-    ),
-  ].flat();
-  call.outputs.forEach((node, index) => {
-    names.set(node, lowered[index]!);
-  });
 }
 
 /** Declares an initializer in an external file; returns the name of its value in the parameter's dtype. */

@@ -26,6 +26,7 @@ import {
   scalar,
   uniformValue,
   type ValueType,
+  zeroGrad,
 } from "../node.ts";
 
 /** Shape rule of elementwise ops with broadcasting. */
@@ -249,5 +250,5 @@ const dimOp = defineOp<{ readonly dim: Dim }>("dimValue", {
   infer: ([like]) => [{ dtype: like!.dtype, shape: [] }],
   lower: (onnx, _, { attrs: { dim }, outputs: [y] }) =>
     onnx.cast(onnx.node("Squeeze", [onnx.dim(dim)]), y!.dtype),
-  vjp: () => [null],
+  vjp: zeroGrad,
 });

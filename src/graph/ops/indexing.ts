@@ -4,8 +4,8 @@ import { ShapeError } from "../../errors.ts";
 import { type Dim, equalShapes, normaliseAxis, type Shape, showShape } from "../../tensor/dims.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { defineOp, type Node, type OpFunction, sameDType } from "../node.ts";
-import { transpose, zeros } from "./core.ts";
-import { cast, equal } from "./select.ts";
+import { mul, reshape, transpose, zeros } from "./core.ts";
+import { cast, equal, notEqual } from "./select.ts";
 import { iota, unsqueeze } from "./shape.ts";
 
 function requireIndices(where: string, indices: Node): void {
@@ -14,7 +14,13 @@ function requireIndices(where: string, indices: Node): void {
   }
 }
 
-const gatherOp = defineOp<{ readonly axis: number }>("gather", {
+interface GatherAttrs {
+  readonly axis: number;
+  /** An index whose row gets no gradient, such as that of padding. */
+  readonly frozenIndex?: number | undefined;
+}
+
+const gatherOp = defineOp<GatherAttrs>("gather", {
   infer: ([x, indices], { axis }) => {
     requireIndices("gather", indices!);
     return [
@@ -26,15 +32,18 @@ const gatherOp = defineOp<{ readonly axis: number }>("gather", {
   },
   lower: (onnx, inputs, { attrs: { axis } }) => onnx.node("Gather", inputs, { axis }),
   // Rows that were read several times get the sum of their gradients.
-  vjp: ({ inputs: [x, indices], grads: [dy], attrs: { axis } }) => {
-    const rank = indices!.rank;
-    const toFront = moveAxes(dy.rank, axis, rank);
-    const rest = x!.shape.toSpliced(axis, 1);
-    const base = zeros(dy.dtype, [x!.shape[axis]!, ...rest]);
-    const summed = scatterAdd(base, unsqueeze(indices!, -1), transpose(dy, toFront));
-    return [transpose(summed, insertAxis(x!.rank, axis)), null];
+  vjp: ({ inputs: [x, indices], grads, attrs: { axis, frozenIndex } }) => {
+    const dy = frozenIndex === undefined ? grads[0] : dropIndex(grads[0], indices!, axis, frozenIndex);
+    return [addRows(dy, indices!, axis, x!.shape[axis]!), null];
   },
 });
+
+/** The gradient with zeros where `indices`, which lie at `axis` of it, hold `index`. */
+function dropIndex(gradient: Node, indices: Node, axis: number, index: number): Node {
+  const ones = Array.from({ length: gradient.rank - axis - indices.rank }, () => 1);
+  const isKept = reshape(notEqual(indices, index), [...indices.shape, ...ones]);
+  return mul(gradient, cast(isKept, gradient.dtype));
+}
 
 /** The order that moves `count` axes at `axis` to the front. */
 const moveAxes = (rank: number, axis: number, count: number): number[] => {
@@ -47,9 +56,23 @@ const moveAxes = (rank: number, axis: number, count: number): number[] => {
 const insertAxis = (rank: number, axis: number): number[] =>
   Array.from({ length: rank - 1 }, (_, at) => at + 1).toSpliced(axis, 0, 0);
 
-/** x at `indices` along one axis, which the indices' dimensions replace. x [V, D], indices [B, T] → [B, T, D]. */
-export const gather = (x: Node, indices: Node, axis = 0): Node =>
-  gatherOp(x, indices, { axis: normaliseAxis(axis, x.rank, "gather") });
+/**
+ * x at `indices` along one axis, which the indices' dimensions replace. x [V, D], indices [B, T] → [B, T, D].
+ * The row at `frozenIndex` gets no gradient.
+ */
+export const gather = (x: Node, indices: Node, axis = 0, frozenIndex?: number): Node =>
+  gatherOp(x, indices, { axis: normaliseAxis(axis, x.rank, "gather"), frozenIndex });
+
+/**
+ * The reverse of `gather`: the dimensions of `indices`, found at `axis` of x, become one axis of `size` on which x is
+ * added up. x [B, T, D], indices [B, T] → [V, D].
+ */
+export function addRows(x: Node, indices: Node, axis: number, size: Dim): Node {
+  const updates = transpose(x, moveAxes(x.rank, axis, indices.rank));
+  const base = zeros(x.dtype, [size, ...updates.shape.slice(indices.rank)]);
+  const summed = scatterAdd(base, unsqueeze(indices, -1), updates);
+  return transpose(summed, insertAxis(summed.rank, axis));
+}
 
 /** Row shape of an N-d gather or scatter: indices [..., K] address the first K axes of x. */
 function pointShape(where: string, x: Node, indices: Node): Shape {

@@ -1,5 +1,6 @@
 /** Elementwise functions of one or two values. dy is the gradient of the output. */
 
+import { isFloat } from "../../tensor/dtype.ts";
 import {
   type Call,
   defineOp,
@@ -9,6 +10,7 @@ import {
   type Vjp,
   zeroGrad,
 } from "../node.ts";
+import { lowerThrough } from "../onnx/lower.ts";
 import { add, div, foldScalars, inferBroadcast, mul, neg, sub, sumTo, zeros } from "./core.ts";
 import { chebyshevErf } from "./erf64.ts";
 import { cast, equal, greater, greaterEqual, less, where } from "./select.ts";
@@ -97,6 +99,32 @@ export const pow: OpFunction = defineOp("pow", {
     return [sumTo(dBase, base!.shape), sumTo(mul(dy, mul(y!, logBase)), exponent!.shape)];
   },
 });
+
+/** a − b ⌊a / b⌋, with the sign of b (Python's %); da = dy, db = −dy ⌊a / b⌋. */
+export const mod: OpFunction = defineOp("mod", {
+  infer: inferBroadcast("mod"),
+  lower: (onnx, inputs, call) =>
+    isFloat(call.outputs[0]!.dtype)
+      ? lowerThrough(onnx, inputs, call, (a, b) => sub(a!, mul(b!, floor(div(a!, b!)))))
+      : onnx.node("Mod", inputs),
+  vjp: ({ inputs: [a, b], grads: [dy] }) => [
+    sumTo(dy, a!.shape),
+    sumTo(neg(mul(dy, floor(div(a!, b!)))), b!.shape),
+  ],
+});
+
+/** True where x is not a number. */
+export const isNan: OpFunction = defineOp("isNan", {
+  infer: ([x]) => {
+    requireFloat("isNan", x!);
+    return [{ dtype: "bool", shape: x!.shape }];
+  },
+  lower: (onnx, inputs) => onnx.node("IsNaN", inputs),
+  vjp: zeroGrad,
+});
+
+/** True where x is neither infinite nor not a number. */
+export const isFiniteValue = (x: Node): Node => less(abs(x), Number.POSITIVE_INFINITY);
 
 /** The larger of a and b; equal values share the gradient. */
 export const maximum = defineOp("maximum", {

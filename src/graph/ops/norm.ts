@@ -1,7 +1,7 @@
 /** Softmax and normalisations. */
 
 import { ShapeError } from "../../errors.ts";
-import { equalShapes, normaliseAxis, showShape } from "../../tensor/dims.ts";
+import { divideDims, equalShapes, normaliseAxis, productOf, showShape } from "../../tensor/dims.ts";
 import { defineOp, type Node, requireFloat } from "../node.ts";
 import type { OnnxBuilder } from "../onnx/builder.ts";
 import { add, mul, reshape, sub, sum, sumTo } from "./core.ts";
@@ -112,3 +112,19 @@ export function batchNorm(
 /** [C] → [C, 1, ...] so that it broadcasts over x [B, C, ...]. */
 export const perChannel = (vector: Node, x: Node): Node =>
   reshape(vector, [...vector.shape, ...Array.from({ length: x.rank - 2 }, () => 1)]);
+
+/**
+ * Normalisation over each group of channels and all space, then scale and shift by channel. x [B, C, ...], the rest [C].
+ * Wu & He 2018, https://arxiv.org/abs/1803.08494
+ */
+export function groupNorm(x: Node, groups: number, scale: Node, shift: Node, epsilon: number): Node {
+  const [batch, channels, ...sizes] = x.shape;
+  const size = divideDims(productOf([channels!, ...sizes]), groups);
+  if (divideDims(channels!, groups) === undefined || size === undefined) {
+    throw new ShapeError(`groupNorm: ${groups} groups do not divide the channels of ${showShape(x.shape)}`);
+  }
+  const grouped = reshape(x, [batch!, groups, size]);
+  const centred = sub(grouped, mean(grouped, -1, true));
+  const unit = mul(centred, rsqrt(add(mean(square(centred), -1, true), epsilon)));
+  return add(mul(reshape(unit, x.shape), perChannel(scale, x)), perChannel(shift, x));
+}

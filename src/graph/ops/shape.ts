@@ -12,7 +12,7 @@ import {
   subDims,
 } from "../../tensor/dims.ts";
 import type { DType } from "../../tensor/dtype.ts";
-import { defineOp, type Node, sameDType } from "../node.ts";
+import { defineOp, type Node, sameDType, zeroGrad } from "../node.ts";
 import { broadcastTo, reshape, transpose } from "./core.ts";
 
 interface SliceAttrs {
@@ -93,7 +93,6 @@ export const flip = (x: Node, axis: number): Node => flipOp(x, { axis: normalise
 const concatOp = defineOp<{ readonly axis: number }>("concat", {
   infer: (inputs, { axis }) => {
     const [first] = inputs;
-    const size = inputs.reduce<Dim>((total, node) => addDims(total, node.shape[axis]!), 0);
     const odd = inputs.find(
       (node) =>
         node.rank !== first!.rank || !equalShapes(node.shape.with(axis, 0), first!.shape.with(axis, 0)),
@@ -103,6 +102,7 @@ const concatOp = defineOp<{ readonly axis: number }>("concat", {
         `concat: shapes must match outside axis ${axis}, got ${showShape(first!.shape)} and ${showShape(odd.shape)}`,
       );
     }
+    const size = inputs.reduce<Dim>((total, node) => addDims(total, node.shape[axis]!), 0);
     return [{ dtype: sameDType("concat", inputs), shape: first!.shape.with(axis, size) }];
   },
   lower: (onnx, inputs, { attrs: { axis } }) => onnx.node("Concat", inputs, { axis }),
@@ -229,7 +229,7 @@ const iotaOp = defineOp<{ readonly size: Dim; readonly dtype: DType }>("iota", {
     const range = onnx.node("Range", [onnx.scalar(0, "int64"), end, onnx.scalar(1, "int64")]);
     return dtype === "int64" ? range : onnx.cast(range, dtype);
   },
-  vjp: () => [],
+  vjp: zeroGrad,
 });
 
 /** 0, 1, … size − 1. */

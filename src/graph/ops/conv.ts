@@ -1,0 +1,213 @@
+/**
+ * Convolution over any number of spatial axes, strided, dilated, grouped, padded by side.
+ * B batch, C channels in, O channels out, G groups, S spatial sizes, K kernel sizes, P output sizes.
+ * `conv`, its gradient for x (`convTranspose`) and for the weight are linear in both operands and express each other's
+ * gradients, so every order of gradient exists.
+ */
+
+import { ConfigError, ShapeError } from "../../errors.ts";
+import {
+  divideDims,
+  equalDims,
+  equalShapes,
+  mulDims,
+  productOf,
+  type Shape,
+  showShape,
+} from "../../tensor/dims.ts";
+import { defineOp, type Node, type OpFunction, requireFloat, sameDType } from "../node.ts";
+import { lowerThrough } from "../onnx/lower.ts";
+import { reshape, transpose } from "./core.ts";
+import { matmul } from "./matmul.ts";
+import { slice } from "./shape.ts";
+import { fold, unfold } from "./unfold.ts";
+import { spatialSizes, type WindowOptions, type Windows, windowCounts, windowsOf } from "./windows.ts";
+
+export interface ConvOptions extends WindowOptions {
+  /** Parts of the channels that do not mix; divides both channel counts; default 1. C groups is depthwise. */
+  readonly groups?: number;
+}
+
+interface ConvAttrs extends Windows {
+  readonly groups: number;
+}
+
+/** Spatial sizes of a weight [O, C/G, ...K]. @throws ShapeError unless it fits `rank` axes and the groups. */
+function kernelOf(where: string, weight: Node, rank: number, groups: number): readonly number[] {
+  const kernel = spatialSizes(where, weight.shape);
+  const [outputs] = weight.shape;
+  if (kernel.length !== rank || divideDims(outputs!, groups) === undefined) {
+    throw new ShapeError(
+      `${where}: expected a weight [outputs, inputs / groups, ${rank} sizes] whose outputs ${groups} groups divide, ` +
+        `got ${showShape(weight.shape)}`,
+    );
+  }
+  return kernel;
+}
+
+const onnxWindows = ({ strides, dilations, padding, groups }: ConvAttrs) => ({
+  strides,
+  dilations,
+  pads: [...padding.map(([before]) => before), ...padding.map(([, after]) => after)],
+  group: groups,
+});
+
+const convOp: OpFunction<ConvAttrs> = defineOp<ConvAttrs>("conv", {
+  infer: ([x, weight], attrs) => {
+    requireFloat("conv", x!);
+    const sizes = spatialSizes("conv", x!.shape);
+    const kernel = kernelOf("conv", weight!, sizes.length, attrs.groups);
+    if (!equalDims(x!.shape[1]!, mulDims(weight!.shape[1]!, attrs.groups))) {
+      throw new ShapeError(
+        `conv: ${showShape(x!.shape)} must have ${mulDims(weight!.shape[1]!, attrs.groups)} channels ` +
+          `for a weight of ${showShape(weight!.shape)} in ${attrs.groups} groups`,
+      );
+    }
+    const counts = windowCounts("conv", sizes, kernel, attrs);
+    return [{ dtype: sameDType("conv", [x!, weight!]), shape: [x!.shape[0]!, weight!.shape[0]!, ...counts] }];
+  },
+  lower: (onnx, inputs, call) =>
+    call.inputs[0]!.dtype === "float64"
+      ? lowerThrough(onnx, inputs, call, (x, weight) => plainConv(x!, weight!, call.attrs))
+      : onnx.node("Conv", inputs, onnxWindows(call.attrs)),
+  vjp: ({ inputs: [x, weight], grads: [dy], attrs }) => [
+    convTransposeOp(dy, weight!, { ...attrs, sizes: spatialSizes("conv", x!.shape) }),
+    weightGradient(x!, dy, weight!.shape, attrs),
+  ],
+});
+
+interface ConvTransposeAttrs extends ConvAttrs {
+  /** Spatial sizes of the result. */
+  readonly sizes: readonly number[];
+}
+
+const convTransposeOp: OpFunction<ConvTransposeAttrs> = defineOp<ConvTransposeAttrs>("convTranspose", {
+  infer: ([y, weight], attrs) => {
+    requireFloat("convTranspose", y!);
+    const { sizes, groups } = attrs;
+    const kernel = kernelOf("convTranspose", weight!, sizes.length, groups);
+    const counts = windowCounts("convTranspose", sizes, kernel, attrs);
+    const [batch, ...rest] = y!.shape;
+    if (!equalShapes(rest, [weight!.shape[0]!, ...counts])) {
+      throw new ShapeError(
+        `convTranspose: for a result of sizes [${sizes}] and a weight of ${showShape(weight!.shape)} expected ` +
+          `${showShape([batch!, weight!.shape[0]!, ...counts])}, got ${showShape(y!.shape)}`,
+      );
+    }
+    return [
+      {
+        dtype: sameDType("convTranspose", [y!, weight!]),
+        shape: [batch!, mulDims(weight!.shape[1]!, groups), ...sizes],
+      },
+    ];
+  },
+  lower: (onnx, inputs, call) => {
+    const { attrs } = call;
+    if (call.inputs[0]!.dtype === "float64") {
+      return lowerThrough(onnx, inputs, call, (y, weight) => plainConvTranspose(y!, weight!, attrs));
+    }
+    const smallest = smallestSizes(call.inputs[0]!.shape, call.inputs[1]!.shape, attrs);
+    const extra = attrs.sizes.map((size, axis) => size - smallest[axis]!);
+    return onnx.node("ConvTranspose", inputs, { ...onnxWindows(attrs), output_padding: extra });
+  },
+  vjp: ({ inputs: [y, weight], grads: [dx], attrs: { sizes: _, ...attrs } }) => [
+    convOp(dx, weight!, attrs),
+    weightGradient(dx, y!, weight!.shape, attrs),
+  ],
+});
+
+/** The smallest spatial sizes whose convolution has the sizes of y. */
+function smallestSizes(y: Shape, weight: Shape, { strides, dilations, padding }: Windows): number[] {
+  const kernel = spatialSizes("convTranspose", weight);
+  return spatialSizes("convTranspose", y).map((count, axis) => {
+    const [before, after] = padding[axis]!;
+    return strides[axis]! * (count - 1) + dilations[axis]! * (kernel[axis]! - 1) + 1 - before - after;
+  });
+}
+
+/**
+ * dw[o, c, k] = Σ over b, p of dy[b, o, p] x[b, c, p·stride + k·dilation]: a convolution of x by dy over the batch, with
+ * stride and dilation exchanged. x [B, C, ...S], dy [B, O, ...P] → [O, C/G, ...K].
+ */
+function weightGradient(x: Node, dy: Node, shape: Shape, attrs: ConvAttrs): Node {
+  const { groups, strides, dilations, padding } = attrs;
+  const [batch, , ...sizes] = x.shape;
+  const [outputs, inputs, ...kernel] = shape;
+  const byGroup = reshape(x, [batch!, groups, inputs!, ...sizes]);
+  const spatial = sizes.map((_, axis) => axis + 3);
+  // The batch takes the place of the channels: [C/G, G·B, ...S] by [O, B, ...P].
+  const images = reshape(transpose(byGroup, [2, 1, 0, ...spatial]), [
+    inputs!,
+    mulDims(groups, batch!),
+    ...sizes,
+  ]);
+  const kernels = swapFirst(dy);
+  const gradient = swapFirst(
+    convOp(images, kernels, { strides: dilations, dilations: strides, padding, groups }),
+  );
+  // Elements of x past the last window give surplus positions.
+  const cut = kernel.reduce<Node>((node, size, axis) => slice(node, axis + 2, 0, size), gradient);
+  return reshape(cut, [outputs!, inputs!, ...kernel]);
+}
+
+const swapFirst = (x: Node): Node => transpose(x, [1, 0, ...x.shape.slice(2).map((_, axis) => axis + 2)]);
+
+// ONNX Runtime has no float64 convolution: windows written out, then a matrix product by group.
+
+/** Weight [O, C/G, ...K] → [G, O/G, C/G·K]. */
+function weightRows(weight: Node, groups: number): Node {
+  const [outputs, ...rest] = weight.shape;
+  return reshape(weight, [groups, divideDims(outputs!, groups)!, productOf(rest)]);
+}
+
+function plainConv(x: Node, weight: Node, { groups, ...windows }: ConvAttrs): Node {
+  const kernel = spatialSizes("conv", weight.shape);
+  const columns = unfold(x, kernel, windows);
+  const rows = weightRows(weight, groups);
+  const counts = windowCounts("conv", spatialSizes("conv", x.shape), kernel, windows);
+  const grouped = reshape(columns, [x.shape[0]!, groups, rows.shape[2]!, columns.shape[3]!]);
+  return reshape(matmul(rows, grouped), [x.shape[0]!, weight.shape[0]!, ...counts]);
+}
+
+function plainConvTranspose(y: Node, weight: Node, { groups, sizes, ...windows }: ConvTransposeAttrs): Node {
+  const kernel = spatialSizes("convTranspose", weight.shape);
+  const rows = weightRows(weight, groups);
+  const [batch, , ...counts] = y.shape;
+  const places = productOf(counts);
+  const grouped = reshape(y, [batch!, groups, rows.shape[1]!, places]);
+  const columns = matmul(rows, grouped, { transA: true });
+  const channels = mulDims(weight.shape[1]!, groups);
+  return fold(reshape(columns, [batch!, channels, productOf(kernel), places]), sizes, kernel, windows);
+}
+
+function convAttrs(where: string, x: Node, { groups = 1, ...options }: ConvOptions): ConvAttrs {
+  if (!Number.isInteger(groups) || groups < 1) {
+    throw new ConfigError(`${where}: groups must be an integer of at least 1, got ${groups}`);
+  }
+  return { ...windowsOf(where, x.rank - 2, options), groups };
+}
+
+/**
+ * Cross-correlation of x [B, C, ...S] with weight [O, C/G, ...K] → [B, O, ...P]; B may be symbolic.
+ * @throws ShapeError when channels do not fit or spatial sizes are symbolic.
+ */
+export const conv = (x: Node, weight: Node, options: ConvOptions = {}): Node =>
+  convOp(x, weight, convAttrs("conv", x, options));
+
+export interface ConvTransposeOptions extends ConvOptions {
+  /** Spatial sizes of the result, among those whose convolution has y's sizes; default the smallest. */
+  readonly sizes?: readonly number[];
+}
+
+/**
+ * The transpose of `conv` with the same weight and options: y [B, O, ...P] by weight [O, C/G, ...K] → [B, C, ...S].
+ * @throws ShapeError when no convolution leads from the result's sizes to y's.
+ */
+export function convTranspose(y: Node, weight: Node, options: ConvTransposeOptions = {}): Node {
+  const { sizes, ...rest } = options;
+  const attrs = convAttrs("convTranspose", y, rest);
+  return convTransposeOp(y, weight, {
+    ...attrs,
+    sizes: sizes ?? smallestSizes(y.shape, weight.shape, attrs),
+  });
+}

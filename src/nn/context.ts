@@ -1,0 +1,38 @@
+/** What a forward pass knows beside its inputs: whether it trains, its random numbers, and which values to keep. */
+
+import type { Node } from "../graph/node.ts";
+import { deriveKeyNode, dropout } from "../graph/ops/random.ts";
+
+export class Context {
+  /** Values a caller may ask for as extra outputs, by name: `hidden_states.0`, `attentions.3`, … */
+  readonly captured = new Map<string, Node>();
+  private sites = 0;
+
+  private constructor(private readonly seed: Node | undefined) {}
+
+  /** Inference: dropout is off. */
+  static inference(): Context {
+    return new Context(undefined);
+  }
+
+  /** Training; `seed` is a uint32 scalar fed anew at every step. */
+  static training(seed: Node): Context {
+    return new Context(seed);
+  }
+
+  get isTraining(): boolean {
+    return this.seed !== undefined;
+  }
+
+  /** Dropout in training, x itself in inference. Every call draws its own numbers. */
+  dropout(x: Node, rate: number): Node {
+    if (!this.seed || rate === 0) return x;
+    return dropout(x, deriveKeyNode(this.seed, this.sites++), rate);
+  }
+
+  /** Keeps a value under a name and returns it. */
+  capture(name: string, node: Node): Node {
+    this.captured.set(name, node);
+    return node;
+  }
+}

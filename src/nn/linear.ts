@@ -1,0 +1,28 @@
+import type { Node } from "../graph/node.ts";
+import { add } from "../graph/ops/core.ts";
+import { matmul } from "../graph/ops/matmul.ts";
+import { squeeze, unsqueeze } from "../graph/ops/shape.ts";
+import type { Init } from "./module.ts";
+
+/** x Wᵀ + b. The weight is stored [out, in], as in published checkpoints. */
+export class Linear {
+  readonly weight: Node;
+  readonly bias: Node;
+
+  constructor(init: Init, inSize: number, outSize: number) {
+    this.weight = init.normal([outSize, inSize]);
+    this.bias = init.zeros([outSize]);
+  }
+
+  /** x [..., in] → [..., out]. */
+  forward(x: Node): Node {
+    return linear(x, this.weight, this.bias);
+  }
+}
+
+/** x Wᵀ + b for x [..., in], weight [out, in], bias [out]. */
+export function linear(x: Node, weight: Node, bias?: Node): Node {
+  if (x.rank === 1) return squeeze(linear(unsqueeze(x, 0), weight, bias), 0);
+  const product = matmul(x, weight, { transB: true });
+  return bias ? add(product, bias) : product;
+}

@@ -1,0 +1,94 @@
+/** A module is a plain class whose fields are parameters, modules or arrays of them. Names come from field paths. */
+
+import { type Initialiser, isParameter, Node, parameter, parameterAttrs } from "../graph/node.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { arrayOf } from "../tensor/dtype.ts";
+import { deriveKey, Random } from "../tensor/random.ts";
+import { sizeOf, Tensor } from "../tensor/tensor.ts";
+
+/**
+ * Every parameter of a module with its name, `encoder.layers.0.attention.query.weight`, in field order. A parameter
+ * that two fields share has the name of the first.
+ */
+export function parametersOf(module: object): Map<Node, string> {
+  const found = new Map<Node, string>();
+  collect(module, "", found);
+  return found;
+}
+
+function collect(value: unknown, path: string, found: Map<Node, string>): void {
+  if (value instanceof Node) {
+    if (isParameter(value) && !found.has(value)) found.set(value, path);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, field] of Object.entries(value)) collect(field, path ? `${path}.${key}` : key, found);
+  }
+}
+
+/** Number of weights in a module, tied ones counted once, untrained state not counted. */
+export const countParameters = (module: object): number =>
+  [...parametersOf(module).keys()]
+    .filter((node) => parameterAttrs(node).isTrainable)
+    .reduce((total, node) => total + sizeOf(node.shape as number[]), 0);
+
+/** Makes parameters of one dtype; given to every module's constructor. */
+export class Init {
+  /** `std`: standard deviation of `normal` where a layer names none. */
+  constructor(
+    readonly std = 0.02,
+    readonly dtype: DType = "float32",
+  ) {}
+
+  private make(shape: readonly number[], init: Initialiser): Node {
+    return parameter(shape, init, this.dtype);
+  }
+
+  normal(shape: readonly number[], std = this.std): Node {
+    return this.make(shape, { kind: "normal", std });
+  }
+
+  zeros(shape: readonly number[]): Node {
+    return this.make(shape, { kind: "constant", value: 0 });
+  }
+
+  ones(shape: readonly number[]): Node {
+    return this.make(shape, { kind: "constant", value: 1 });
+  }
+
+  uniform(shape: readonly number[], bound: number): Node {
+    return this.make(shape, { kind: "uniform", bound });
+  }
+
+  truncatedNormal(shape: readonly number[], std = this.std): Node {
+    return this.make(shape, { kind: "truncated-normal", std });
+  }
+
+  /** Uniform with variance 2 / (fan in + fan out). Glorot & Bengio 2010. */
+  xavier(shape: readonly [number, number]): Node {
+    return this.uniform(shape, Math.sqrt(6 / (shape[0] + shape[1])));
+  }
+
+  /** State that is kept with the weights but not trained. */
+  state(shape: readonly number[], value: number): Node {
+    return parameter(shape, { kind: "constant", value }, this.dtype, false);
+  }
+}
+
+/** First values of a parameter: they depend on the seed and its name only. */
+export function initialValue(node: Node, name: string, seed: number): Tensor {
+  const { init } = parameterAttrs(node);
+  const shape = node.shape as number[];
+  const data = new (arrayOf(node.dtype))(sizeOf(shape)) as Float32Array;
+  if (init.kind === "constant") data.fill(init.value);
+  else {
+    const random = new Random(deriveKey(seed, name));
+    for (let i = 0; i < data.length; i++) data[i] = draw(random, init);
+  }
+  return new Tensor(node.dtype, shape, data);
+}
+
+function draw(random: Random, init: Exclude<Initialiser, { kind: "constant" }>): number {
+  if (init.kind === "uniform") return (2 * random.uniform() - 1) * init.bound;
+  let value = random.normal();
+  while (init.kind === "truncated-normal" && Math.abs(value) > 2) value = random.normal();
+  return value * init.std;
+}

@@ -1,0 +1,23 @@
+import type { Node } from "../graph/node.ts";
+import { layerNorm } from "../graph/ops/norm.ts";
+import type { Init } from "./module.ts";
+
+/** Normalises the last axis, then scales and shifts it. Ba et al. 2016, https://arxiv.org/abs/1607.06450 */
+export class LayerNorm {
+  readonly weight: Node;
+  readonly bias: Node;
+
+  constructor(
+    init: Init,
+    size: number,
+    private readonly epsilon: number,
+  ) {
+    this.weight = init.ones([size]);
+    this.bias = init.zeros([size]);
+  }
+
+  /** x [..., D] → [..., D]. */
+  forward(x: Node): Node {
+    return layerNorm(x, this.weight, this.bias, this.epsilon);
+  }
+}
