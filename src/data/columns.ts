@@ -1,0 +1,51 @@
+/** Which column of a table plays which part. */
+
+import { ConfigError } from "../errors.ts";
+import type { Table } from "./table.ts";
+
+/** Names that are recognised, in this order, whatever their case and punctuation. */
+const knownNames = {
+  text: ["text", "sentence", "review", "content", "sentence1", "premise", "sentencea", "question1", "text1"],
+  pair: ["textpair", "sentence2", "hypothesis", "sentenceb", "question2", "text2"],
+  label: ["label", "labels", "category", "class", "intent", "sentiment", "goldlabel", "score", "similarity"],
+  tokens: ["tokens", "words"],
+  tags: ["tags", "nertags", "labels", "slots"],
+  prompt: ["prompt", "context", "premise", "startphrase", "sent1", "ctx", "question"],
+  answer: ["label", "answer", "gold", "answerkey"],
+} as const;
+
+export type ColumnRole = keyof typeof knownNames;
+
+/** A name without case and punctuation. */
+export const plainName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
+
+/** The column with this role, `undefined` where no name is recognised. @throws ConfigError when `given` is missing. */
+export function findColumn(table: Table, role: ColumnRole, given?: string): string | undefined {
+  if (given !== undefined) return requireColumn(table, given);
+  for (const known of knownNames[role]) {
+    const found = table.columns.find((name) => plainName(name) === known);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The name itself. @throws ConfigError listing the columns there are when none has it. */
+export function requireColumn(table: Table, name: string): string {
+  if (table.columns.includes(name)) return name;
+  throw missing(table, `the column "${name}"`);
+}
+
+/** As `findColumn`. @throws ConfigError listing the columns there are when none is recognised. */
+export function needColumn(table: Table, role: ColumnRole, given?: string): string {
+  const found = findColumn(table, role, given);
+  if (found !== undefined) return found;
+  throw missing(table, `a ${role} column (${knownNames[role].slice(0, 4).join(", ")} …)`);
+}
+
+function missing({ file, columns }: Table, what: string): ConfigError {
+  const found = columns.map((name) => `"${name.slice(0, 40)}"`).join(", ") || "none";
+  return new ConfigError(
+    `${file}: must have ${what}, but its columns are ${found}; name the column, or all of them where the file has no header`,
+    { code: "data" },
+  );
+}

@@ -1,0 +1,63 @@
+/** The order in which a training run sees its examples. */
+
+import { ConfigError } from "../errors.ts";
+import { Random } from "../tensor/random.ts";
+
+export interface SamplerOptions {
+  /** Examples of a batch; the last of the longest examples may form a smaller one. */
+  batchSize: number;
+  seed: number;
+  /** Longer examples count as this long: they are truncated. */
+  maxLength: number;
+  /** Padded lengths are multiples of this, or `maxLength`; default 16. */
+  multipleOf?: number;
+}
+
+export interface Batch {
+  indices: number[];
+  length: number; // tokens that every example of the batch is padded to
+}
+
+/**
+ * Batches of examples of similar length, so that little padding is computed and few graph shapes occur. The order
+ * depends on (seed, epoch) alone: a resumed run takes `batchesOf(epoch)` and starts in the middle.
+ */
+export class BatchSampler {
+  private readonly paddedLengths: readonly number[];
+
+  /** @param lengths the number of tokens of each example */
+  constructor(
+    lengths: readonly number[],
+    private readonly options: SamplerOptions,
+  ) {
+    const { batchSize, maxLength, multipleOf = 16 } = options;
+    if (lengths.length === 0) throw new ConfigError("sampler: must have at least one example, got none");
+    for (const [name, value] of Object.entries({ batchSize, maxLength, multipleOf })) {
+      if (!Number.isInteger(value) || value < 1) {
+        throw new ConfigError(`sampler: ${name} must be a positive integer, got ${value}`);
+      }
+    }
+    this.paddedLengths = lengths.map((length) =>
+      Math.min(maxLength, Math.max(1, Math.ceil(length / multipleOf)) * multipleOf),
+    );
+  }
+
+  /** Batches of every epoch. */
+  get batchCount(): number {
+    return Math.ceil(this.paddedLengths.length / this.options.batchSize);
+  }
+
+  /** The batches of an epoch (from 0), every example in exactly one. */
+  batchesOf(epoch: number): Batch[] {
+    const { batchSize, seed } = this.options;
+    const random = new Random(seed).fork("batches", epoch);
+    const order = random.shuffle(this.paddedLengths.map((_, index) => index));
+    // The sort is stable: within a length the order stays random, and what a length leaves over joins the next one.
+    order.sort((a, b) => this.paddedLengths[a]! - this.paddedLengths[b]!);
+    const batches = Array.from({ length: this.batchCount }, (_, i) => {
+      const indices = order.slice(i * batchSize, (i + 1) * batchSize);
+      return { indices, length: this.paddedLengths[indices.at(-1)!]! };
+    });
+    return random.shuffle(batches);
+  }
+}

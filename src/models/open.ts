@@ -1,0 +1,136 @@
+/** Opening a model folder for inference: config, tokenizer, and a session over its weights where they lie. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { WeightError } from "../errors.ts";
+import { type ExternalTensor, encodeOnnx } from "../graph/onnx/encode.ts";
+import { openSession } from "../runtime/index.ts";
+import type { ModelSource, Session, SessionOptions } from "../runtime/session.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { loadTokenizer } from "../text/load-tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { assertNames } from "../weights/assert-names.ts";
+import { type Checkpoint, type CheckpointEntry, openCheckpoint } from "../weights/checkpoint.ts";
+import { type ConfigJson, readConfig } from "./config.ts";
+import type { Architecture } from "./model.ts";
+import { architectureOf } from "./registry.ts";
+import { storedNames, traceInference } from "./trace.ts";
+
+/** The graph-only ONNX file of a model version; its weights are those of `model.safetensors`. */
+export const modelFile = "model.onnx";
+
+export interface OpenOptions extends SessionOptions {
+  /** Hidden states and attention maps wanted as extra outputs: `hidden_states.0`, `attentions.3`; `true`: all. */
+  readonly capture?: readonly string[] | true;
+}
+
+/** A model that answers. */
+export interface OpenModel {
+  readonly folder: string;
+  readonly config: ConfigJson;
+  readonly architecture: Architecture;
+  readonly tokenizer: Tokenizer;
+  readonly session: Session;
+}
+
+/** How a session is opened: in a thread of its own, or in the calling one. */
+export type SessionOpener = (source: ModelSource, options: SessionOptions) => Promise<Session>;
+
+/**
+ * Opens a model folder. `model.onnx` is used where it is there and nothing is captured; otherwise the graph is traced
+ * from `config.json`. Weights are mapped into memory, never copied by us.
+ * @throws ConfigError or WeightError when the folder is incomplete, damaged or of an unknown architecture.
+ */
+export async function openModel(
+  folder: string,
+  options: OpenOptions = {},
+  open: SessionOpener = openSession,
+): Promise<OpenModel> {
+  const { capture, ...sessionOptions } = options;
+  const config = await readConfig(folder);
+  const architecture = architectureOf(config, folder);
+  const tokenizer = await loadTokenizer(folder);
+  const hasFile = !capture && existsSync(join(folder, modelFile));
+  const source: ModelSource = hasFile
+    ? { path: join(folder, modelFile) }
+    : { bytes: await encodeModel(folder, { capture }), weightsFolder: folder, name: folder };
+  return { folder, config, architecture, tokenizer, session: await open(source, sessionOptions) };
+}
+
+/** The ONNX model of a folder's checkpoint: a graph whose weights are external data in its safetensors files. */
+export async function encodeModel(
+  folder: string,
+  { capture = [] }: Pick<OpenOptions, "capture"> = {},
+): Promise<Uint8Array> {
+  const config = await readConfig(folder);
+  const architecture = architectureOf(config, folder);
+  const model = architecture.build(config);
+  const names = storedNames(architecture, model);
+  const specs = architecture.inputs(config).filter(({ isLabel }) => !isLabel);
+  const graph = traceInference(model, names, specs, { capture });
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    const entries = matchCheckpoint(architecture, checkpoint);
+    const shapes = new Map(
+      [...graph.parameters].map(([node, name]) => [name, { shape: node.shape as number[] }]),
+    );
+    assertNames(folder, shapes, entries, { ignoreUnexpected: [/./] });
+    return encodeOnnx(graph, { weights: (name) => externalTensor(entries.get(name)!, name) });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/**
+ * A checkpoint's tensors under the names of an architecture. A checkpoint of the bare encoder lacks the prefix that a
+ * model with a head has, and the other way round.
+ */
+export function matchCheckpoint(
+  { names, basePrefix }: Architecture,
+  { entries }: Checkpoint,
+): Map<string, CheckpointEntry> {
+  const fits = (rename: (name: string) => string): number =>
+    [...entries.keys()].filter((name) => canRead(names.fromHub.bind(names), rename(name))).length;
+  const variants = [
+    (name: string) => name,
+    (name: string) => basePrefix + name,
+    (name: string) => (name.startsWith(basePrefix) ? name.slice(basePrefix.length) : name),
+  ];
+  const [best] = variants
+    .map((rename) => ({ rename, count: fits(rename) }))
+    .sort((a, b) => b.count - a.count);
+  return new Map([...entries].map(([name, entry]) => [canonical(best!.rename(name)), entry]));
+}
+
+/** `LayerNorm.gamma` and `.beta` of old checkpoints as `weight` and `bias`. */
+const canonical = (name: string): string =>
+  name.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias");
+
+function canRead(read: (name: string) => string, name: string): boolean {
+  try {
+    read(name);
+    return true;
+  } catch (error) {
+    if (error instanceof WeightError) return false;
+    throw error;
+  }
+}
+
+const storedDTypes: Readonly<Record<string, DType | "bfloat16">> = {
+  F64: "float64",
+  F32: "float32",
+  F16: "float16",
+  BF16: "bfloat16",
+};
+
+/** @throws WeightError when the stored type is not a floating one that ONNX Runtime reads. */
+function externalTensor(
+  { file, offset, sizeBytes, dtype, shape }: CheckpointEntry,
+  name: string,
+): ExternalTensor {
+  const stored = storedDTypes[dtype];
+  if (!stored) {
+    throw new WeightError(`${name}: is stored as ${dtype}; expected F32, F16, BF16 or F64`);
+  }
+  return { file, offset, sizeBytes, dtype: stored, shape };
+}

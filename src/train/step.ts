@@ -1,0 +1,164 @@
+/**
+ * One training step, compiled: forward, loss and gradients are one ONNX graph whose parameters are inputs and whose
+ * gradients are written straight into the optimizer's vector; clipping and AdamW follow in place.
+ * Everything here runs in the calling thread and blocks it; `step-worker.ts` gives it a thread of its own.
+ */
+
+import { LRUCache } from "lru-cache";
+import { input, type Node } from "../graph/node.ts";
+import { encodeOnnx } from "../graph/onnx/encode.ts";
+import type { ConfigJson } from "../models/config.ts";
+import type { Architecture, Model } from "../models/model.ts";
+import {
+  declareInputs,
+  gradientOutputs,
+  storedNames,
+  type TracedGraph,
+  trainable,
+  usedGraph,
+} from "../models/trace.ts";
+import { Context } from "../nn/context.ts";
+import { OrtSession } from "../runtime/ort-session.ts";
+import { deriveKey } from "../tensor/random.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { AdamW, type AdamWOptions, clipFactor } from "./optimizer.ts";
+import { TrainingParameters } from "./parameters.ts";
+
+/** Inputs and labels of one batch by name. */
+export type Batch = Readonly<Record<string, Tensor>>;
+
+export interface StepOptions extends AdamWOptions {
+  /** Decay of matrices per step, relative to the learning rate; default 0.01. */
+  readonly weightDecay?: number;
+  /** Largest norm of the whole gradient; default 1, Infinity for none. */
+  readonly maxGradNorm?: number;
+  /** Seeds first values and dropout; default 0. */
+  readonly seed?: number;
+  /** Threads of ONNX Runtime; default all. */
+  readonly threads?: number;
+}
+
+export interface StepResult {
+  /** Mean loss over the batches of the step. */
+  readonly loss: number;
+  /** Norm of the gradient before clipping. */
+  readonly gradNorm: number;
+  /** True when the loss or the gradient was not finite, so that nothing was changed. */
+  readonly isSkipped: boolean;
+}
+
+/** Batch shapes whose compiled graphs are kept. */
+const keptGraphs = 24;
+const seedInput = "tesserae.seed";
+
+/** A model with its optimizer's state. */
+export class TrainStep {
+  readonly state: TrainingParameters;
+  private readonly sessions: LRUCache<string, Promise<OrtSession>>;
+  /** Sum over accumulated batches; made when first needed. */
+  private accumulated: Float32Array | undefined;
+
+  private constructor(
+    private readonly model: Model,
+    private readonly names: ReadonlyMap<Node, string>,
+    private readonly optimizer: AdamW,
+    private readonly options: StepOptions,
+  ) {
+    this.state = new TrainingParameters(trainable(names), options.weightDecay ?? 0.01);
+    this.state.initialise(trainable(names), options.seed ?? 0);
+    this.sessions = new LRUCache({
+      max: keptGraphs,
+      dispose: (session) => void session.then((open) => open.release()),
+    });
+  }
+
+  static async open(
+    architecture: Architecture,
+    config: ConfigJson,
+    options: StepOptions = {},
+  ): Promise<TrainStep> {
+    const model = architecture.build(config);
+    const optimizer = await AdamW.open(options, options.threads);
+    return new TrainStep(model, storedNames(architecture, model), optimizer, options);
+  }
+
+  /**
+   * One update from the mean gradient of `batches`. `step` counts updates from 1 and decides, with the seed, what
+   * dropout drops.
+   */
+  async run(batches: readonly Batch[], step: number, learningRate: number): Promise<StepResult> {
+    let loss = 0;
+    for (const [at, batch] of batches.entries()) {
+      loss += (await this.gradients(batch, deriveKey(this.options.seed ?? 0, step, at))) / batches.length;
+      if (batches.length > 1) await this.accumulate(at, batches.length);
+    }
+    const gradNorm = (await this.optimizer.norm(this.state.gradients)) / batches.length;
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return { loss, gradNorm, isSkipped: true };
+    const gradientScale = clipFactor(gradNorm, this.options.maxGradNorm ?? 1) / batches.length;
+    await this.optimizer.step(this.state, this.state.groups, { learningRate, gradientScale, step });
+    return { loss, gradNorm, isSkipped: false };
+  }
+
+  /** Writes the gradients of one batch into the state's vector and returns the loss. */
+  private async gradients(batch: Batch, key: number): Promise<number> {
+    const session = await this.session(batch, true);
+    const loss = Tensor.zeros("float32", []);
+    const targets: Record<string, Tensor> = { loss };
+    for (const name of this.state.spans.keys())
+      targets[`grad.${name}`] = this.state.view(name, this.state.gradients);
+    await session.run(
+      this.feeds(session, { ...batch, [seedInput]: Tensor.from("uint32", [], [key]) }),
+      targets,
+    );
+    return Number(loss.data[0]);
+  }
+
+  /** Adds this batch's gradients to those before it; after the last one the sum is in the state's vector. */
+  private async accumulate(at: number, count: number): Promise<void> {
+    const { gradients } = this.state;
+    this.accumulated ??= new Float32Array(gradients.length);
+    if (at === 0) this.accumulated.set(gradients);
+    else if (at === count - 1) await this.optimizer.accumulate(gradients, this.accumulated);
+    else await this.optimizer.accumulate(this.accumulated, gradients);
+  }
+
+  /** Outputs of the model in inference, with `loss` where the batch has labels. */
+  async evaluate(batch: Batch): Promise<Record<string, Tensor>> {
+    const session = await this.session(batch, false);
+    return session.run(this.feeds(session, batch));
+  }
+
+  private feeds(session: OrtSession, batch: Batch): Record<string, Tensor> {
+    return Object.fromEntries(session.inputs.map(({ name }) => [name, batch[name] ?? this.state.view(name)]));
+  }
+
+  /** The compiled graph for this batch's shapes. */
+  private session(batch: Batch, isTraining: boolean): Promise<OrtSession> {
+    const key = `${isTraining} ${Object.entries(batch).map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape}]`)}`;
+    const known = this.sessions.get(key);
+    if (known) return known;
+    const bytes = encodeOnnx(this.trace(batch, isTraining));
+    const opened = OrtSession.open(
+      { bytes, name: isTraining ? "training step" : "evaluation" },
+      { arena: false, threads: this.options.threads, inPlaceOutputs: isTraining },
+    );
+    this.sessions.set(key, opened);
+    return opened;
+  }
+
+  private trace(batch: Batch, isTraining: boolean): TracedGraph {
+    const specs = Object.entries(batch).map(([name, { dtype, shape }]) => ({ name, dtype, axes: shape }));
+    const inputs = declareInputs(specs);
+    if (!isTraining)
+      return usedGraph(this.model.forward(Context.inference(), inputs), Object.values(inputs), this.names);
+    const seed = input(seedInput, "uint32", []);
+    const { loss } = this.model.forward(Context.training(seed), inputs);
+    const outputs = { loss: loss!, ...gradientOutputs(loss!, this.names) };
+    return usedGraph(outputs, [...Object.values(inputs), seed], this.names);
+  }
+
+  async release(): Promise<void> {
+    const sessions = await Promise.all([...this.sessions.values()]);
+    await Promise.all([this.optimizer.release(), ...sessions.map((session) => session.release())]);
+  }
+}

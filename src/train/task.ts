@@ -1,0 +1,35 @@
+/** What the trainer needs of a task: data sets that make batches, and a score of the model's outputs. */
+
+import type { ConfigJson } from "../models/config.ts";
+import type { TaskName } from "../models/model.ts";
+import type { Random } from "../tensor/random.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Batch } from "./step.ts";
+
+/** Prepared items, addressed by index. */
+export interface Dataset {
+  /** Tokens of each item, so that batches are made of items of like length. */
+  readonly lengths: readonly number[];
+  /** Inputs and labels of some items, padded to `length` tokens. All chance (masking) comes from `random`. */
+  collate(indices: readonly number[], length: number, random: Random): Batch;
+}
+
+/** Gathers predictions over a data set. */
+export interface Evaluator {
+  /** Outputs of the model for the items at `indices`, batched as `collate` made them. */
+  add(outputs: Readonly<Record<string, Tensor>>, indices: readonly number[]): void;
+  /** Metrics by name. */
+  result(): Record<string, number>;
+}
+
+/** A task made ready for one run of training or evaluation. */
+export interface TrainTask {
+  readonly name: TaskName;
+  /** Fields the task adds to config.json: labels, problem type. */
+  readonly config: ConfigJson;
+  /** The metric by which the best model is chosen; `loss` is always there and is better when lower. */
+  readonly bestMetric: string;
+  /** Longest sequence in tokens. */
+  readonly maxLength: number;
+  evaluator(dataset: Dataset): Evaluator;
+}
