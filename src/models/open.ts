@@ -1,7 +1,8 @@
 /** Opening a model folder for inference: config, tokenizer, and a session over its weights where they lie. */
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { WeightError } from "../errors.ts";
 import { type ExternalTensor, encodeOnnx } from "../graph/onnx/encode.ts";
 import { openSession } from "../runtime/index.ts";
@@ -53,15 +54,24 @@ export async function openModel(
   const hasFile = !capture && existsSync(join(folder, modelFile));
   const source: ModelSource = hasFile
     ? { path: join(folder, modelFile) }
-    : { bytes: await encodeModel(folder, { capture }), weightsFolder: folder, name: folder };
+    : { ...(await encodeModel(folder, { capture })), name: folder };
   return { folder, config, architecture, tokenizer, session: await open(source, sessionOptions) };
 }
 
-/** The ONNX model of a folder's checkpoint: a graph whose weights are external data in its safetensors files. */
+/** A serialised model and the folder its external weights lie in. */
+export interface EncodedModel {
+  readonly bytes: Uint8Array;
+  readonly weightsFolder: string;
+}
+
+/**
+ * The ONNX model of a folder's checkpoint: a graph whose weights are external data in its safetensors files. Where
+ * those are links, as in the hub's cache, the model points at their targets, since ORT follows none out of a folder.
+ */
 export async function encodeModel(
   folder: string,
   { capture = [] }: Pick<OpenOptions, "capture"> = {},
-): Promise<Uint8Array> {
+): Promise<EncodedModel> {
   const config = await readConfig(folder);
   const architecture = architectureOf(config, folder);
   const model = architecture.build(config);
@@ -75,10 +85,32 @@ export async function encodeModel(
       [...graph.parameters].map(([node, name]) => [name, { shape: node.shape as number[] }]),
     );
     assertNames(folder, shapes, entries, { ignoreUnexpected: [/./] });
-    return encodeOnnx(graph, { weights: (name) => externalTensor(entries.get(name)!, name) });
+    const targets = await linkTargets(folder, entries);
+    const weights = (name: string): ExternalTensor => {
+      const entry = entries.get(name)!;
+      return externalTensor({ ...entry, file: basename(targets.get(entry.file)!) }, name);
+    };
+    const [weightsFolder = folder] = [...targets.values()].map((path) => dirname(path));
+    return { bytes: encodeOnnx(graph, { weights }), weightsFolder };
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Where each weights file really is, by its name in the folder. */
+async function linkTargets(
+  folder: string,
+  entries: ReadonlyMap<string, MatchedEntry>,
+): Promise<Map<string, string>> {
+  const files = new Set([...entries.values()].map(({ file }) => file));
+  const targets = new Map<string, string>();
+  for (const file of files) targets.set(file, await realpath(join(folder, file)));
+  return targets;
+}
+
+/** A tensor of a checkpoint with its name there. */
+export interface MatchedEntry extends CheckpointEntry {
+  readonly storedName: string;
 }
 
 /**
@@ -88,7 +120,7 @@ export async function encodeModel(
 export function matchCheckpoint(
   { names, basePrefix }: Architecture,
   { entries }: Checkpoint,
-): Map<string, CheckpointEntry> {
+): Map<string, MatchedEntry> {
   const fits = (rename: (name: string) => string): number =>
     [...entries.keys()].filter((name) => canRead(names.fromHub.bind(names), rename(name))).length;
   const variants = [
@@ -99,7 +131,9 @@ export function matchCheckpoint(
   const [best] = variants
     .map((rename) => ({ rename, count: fits(rename) }))
     .sort((a, b) => b.count - a.count);
-  return new Map([...entries].map(([name, entry]) => [canonical(best!.rename(name)), entry]));
+  return new Map(
+    [...entries].map(([name, entry]) => [canonical(best!.rename(name)), { ...entry, storedName: name }]),
+  );
 }
 
 /** `LayerNorm.gamma` and `.beta` of old checkpoints as `weight` and `bias`. */

@@ -52,8 +52,10 @@ export class TrainingParameters implements OptimizerState {
     for (const [node, name] of nodes) this.set(name, initialValue(node, name, seed));
   }
 
-  set(name: string, { data }: Tensor): void {
-    this.parameters.set(data as Float32Array, this.spans.get(name)!.start);
+  /** Sets one parameter from a tensor of any floating dtype. */
+  set(name: string, tensor: Tensor): void {
+    const values = tensor.dtype === "float32" ? (tensor.data as Float32Array) : tensor.toNumbers();
+    this.parameters.set(values, this.spans.get(name)!.start);
   }
 
   /** A view of one parameter's part of a vector of this size. */

@@ -17,12 +17,23 @@ export function graphOf(outputs: readonly Node[]): Graph {
   };
 }
 
-/** Values of `outputs` on ONNX Runtime, given the graph inputs by name. `optimization` is ORT's own. */
-export async function evaluate(
+/** How far ONNX Runtime may rewrite the graph. */
+export type Optimization = "disabled" | "all";
+
+type Feeds = Readonly<Record<string, Tensor>>;
+
+/** A graph that can be run many times. */
+export interface Evaluator {
+  /** Values of the outputs, in their order, given the graph inputs by name. */
+  run(feeds: Feeds): Promise<Tensor[]>;
+  release(): Promise<void>;
+}
+
+/** A session that computes `outputs` on ONNX Runtime. */
+export async function compile(
   outputs: readonly Node[],
-  feeds: Readonly<Record<string, Tensor>> = {},
-  optimization: "disabled" | "all" = "disabled",
-): Promise<Tensor[]> {
+  optimization: Optimization = "disabled",
+): Promise<Evaluator> {
   const graph = graphOf(outputs);
   const session = await ort.InferenceSession.create(encodeOnnx(graph), {
     graphOptimizationLevel: optimization,
@@ -30,9 +41,24 @@ export async function evaluate(
     logSeverityLevel: 3,
   });
   const used = graph.inputs.map(inputName);
-  const values = await session.run(Object.fromEntries(used.map((name) => [name, toOrt(feeds[name]!)])));
-  const results = outputs.map((_, at) => fromOrt(values[`out_${at}`]!));
-  await session.release();
+  return {
+    run: async (feeds) => {
+      const values = await session.run(Object.fromEntries(used.map((name) => [name, toOrt(feeds[name]!)])));
+      return outputs.map((_, at) => fromOrt(values[`out_${at}`]!));
+    },
+    release: () => session.release(),
+  };
+}
+
+/** Values of `outputs` on ONNX Runtime, given the graph inputs by name. */
+export async function evaluate(
+  outputs: readonly Node[],
+  feeds: Feeds = {},
+  optimization: Optimization = "disabled",
+): Promise<Tensor[]> {
+  const evaluator = await compile(outputs, optimization);
+  const results = await evaluator.run(feeds);
+  await evaluator.release();
   return results;
 }
 

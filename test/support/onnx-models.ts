@@ -126,5 +126,5 @@ export function onnxModel(model: TestModel): Uint8Array {
     output: model.outputs.map(valueInfo),
   };
   const message = Model.fromObject({ ir_version: 10, opset_import: [{ domain: "", version: 21 }], graph });
-  return Model.encode(message).finish().slice();
+  return Uint8Array.from(Model.encode(message).finish());
 }

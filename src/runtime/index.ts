@@ -1,0 +1,18 @@
+/** Sessions: running ONNX models, in this thread or in one of their own. */
+
+export { OrtSession } from "./ort-session.ts";
+export { type OpProfile, profileTable } from "./profile.ts";
+export { listProviders, type Provider, type ProviderState } from "./providers.ts";
+export type {
+  Feeds,
+  Fetches,
+  ModelSource,
+  RunOptions,
+  Session,
+  SessionOptions,
+  ValueInfo,
+} from "./session.ts";
+export { serveThread, startThread, type Thread, workerUrl } from "./thread.ts";
+export { openSession, ThreadedSession } from "./threaded-session.ts";
+export { availableThreads } from "./threads.ts";
+export { copyTensor } from "./wire.ts";

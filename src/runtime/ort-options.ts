@@ -1,0 +1,60 @@
+/** From our options and model sources to those of onnxruntime-node. */
+
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import type { InferenceSession } from "onnxruntime-node";
+import { ConfigError } from "../errors.ts";
+import { withVoidOutput } from "./onnx-bytes.ts";
+import { executionProviders, type Provider } from "./providers.ts";
+import type { ModelSource, SessionOptions } from "./session.ts";
+import { availableThreads } from "./threads.ts";
+
+/** How messages name a model. */
+export function nameOf(source: ModelSource): string {
+  return `session ${"path" in source ? basename(source.path) : (source.name ?? "of bytes")}`;
+}
+
+/** `weightsFolder` and `profilePrefix` (the profile's path without its ending) where there are any. */
+export function ortOptions(
+  options: SessionOptions,
+  provider: Provider,
+  { weightsFolder, profilePrefix }: { weightsFolder?: string; profilePrefix?: string },
+): InferenceSession.SessionOptions {
+  const { threads = availableThreads(), spinning = false, prepack = true } = options;
+  return {
+    executionProviders: executionProviders(provider),
+    intraOpNumThreads: threads,
+    enableCpuMemArena: options.arena ?? true,
+    graphOptimizationLevel: options.optimization ?? "all",
+    logSeverityLevel: 4, // errors are thrown; ORT need not print them too
+    ...(profilePrefix && { enableProfiling: true, profileFilePrefix: profilePrefix }),
+    extra: {
+      session: {
+        "intra_op.allow_spinning": spinning ? "1" : "0",
+        disable_prepacking: prepack ? "0" : "1",
+        ...(weightsFolder !== undefined && { model_external_initializers_file_folder_path: weightsFolder }),
+      },
+    },
+  };
+}
+
+export interface LoadedSource {
+  /** A path or the bytes of a model. */
+  model: string | Uint8Array;
+  /** Where the external weights of bytes lie. */
+  weightsFolder?: string;
+}
+
+/** What ORT is given to load. @throws ConfigError (code not_found) when the file is missing. */
+export async function loadSource(source: ModelSource, inPlaceOutputs: boolean): Promise<LoadedSource> {
+  if ("bytes" in source) {
+    const { bytes, weightsFolder } = source;
+    return { model: inPlaceOutputs ? withVoidOutput(bytes) : bytes, weightsFolder };
+  }
+  if (!existsSync(source.path)) {
+    throw new ConfigError(`${nameOf(source)}: there is no file ${source.path}`, { code: "not_found" });
+  }
+  if (!inPlaceOutputs) return { model: source.path };
+  return { model: withVoidOutput(await readFile(source.path)), weightsFolder: dirname(source.path) };
+}
