@@ -7,13 +7,13 @@
 import { type Batch as BatchPlan, BatchSampler } from "../data/sampler.ts";
 import { ConfigError, RuntimeFailure } from "../errors.ts";
 import type { ConfigJson } from "../models/config.ts";
-import { startThread, type Thread, workerUrl } from "../runtime/thread.ts";
+import { startThread, type Thread, workerUrl } from "../runtime/index.ts";
 import { deriveKey, Random } from "../tensor/random.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { RunFolder, type RunState } from "./run-folder.ts";
 import { type Schedule, type ScheduleName, scheduleOf } from "./schedules.ts";
 import type { Batch, StepResult } from "./step.ts";
-import type { StepApi, StepInit } from "./step-worker.ts";
+import type { StepApi, StepInit } from "./step-api.ts";
 import type { Dataset, TrainTask } from "./task.ts";
 
 export interface TrainOptions {

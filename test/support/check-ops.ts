@@ -64,7 +64,13 @@ function feedsOf(named: NamedCase, at: number, dtype: FloatType): Record<string,
   );
 }
 
+/** Whether every op of a case has a gradient; the others are checked by value alone. */
+export const isDifferentiable = (outputs: readonly Node[]): boolean =>
+  topologicalOrder(outputs).every(({ op }) => typeof op.vjp === "function" || op.vjp.kind === "zero");
+
+/** The inputs that gradients are taken for. */
 const floatInputs = ({ inputs, outputs }: Built): Node[] => {
+  if (!isDifferentiable(outputs)) return [];
   const used = new Set(topologicalOrder(outputs).flatMap((call) => call.outputs));
   return inputs.filter((node) => isFloat(node.dtype) && used.has(node));
 };

@@ -40,7 +40,7 @@ export async function compile(
     intraOpNumThreads: 1,
     logSeverityLevel: 3,
   });
-  const used = graph.inputs.map(inputName);
+  const used = [...graph.inputs.map(inputName), ...graph.parameters.values()];
   return {
     run: async (feeds) => {
       const values = await session.run(Object.fromEntries(used.map((name) => [name, toOrt(feeds[name]!)])));

@@ -1,0 +1,101 @@
+/** What the thread of a training run answers: it holds the model, the optimizer's state and the compiled graphs. */
+
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { ConfigJson } from "../models/config.ts";
+import type { Architecture } from "../models/model.ts";
+import { matchCheckpoint } from "../models/open.ts";
+import { architectureOf } from "../models/registry.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { assertNames } from "../weights/assert-names.ts";
+import { openCheckpoint, weightsFile } from "../weights/checkpoint.ts";
+import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
+import { type Batch, type StepOptions, type StepResult, TrainStep } from "./step.ts";
+
+/** File of the optimizer's moments in a training checkpoint. */
+export const optimizerFile = "optimizer.safetensors";
+
+/** What the thread starts from. */
+export interface StepInit {
+  readonly config: ConfigJson;
+  readonly options: StepOptions;
+  /** A checkpoint to start from; a head it lacks is drawn anew. */
+  readonly weightsFolder?: string | undefined;
+}
+
+export interface StepApi {
+  /** Names of parameters that were drawn because the initial checkpoint lacks them. */
+  drawn(): readonly string[];
+  parameterCount(): number;
+  step(batches: readonly Batch[], step: number, learningRate: number): Promise<StepResult>;
+  evaluate(batch: Batch): Promise<Record<string, Tensor>>;
+  /** Writes weights and, if wanted, the optimizer's moments into a folder. */
+  save(folder: string, withOptimizer: boolean): Promise<void>;
+  /** Reads what `save` wrote with the optimizer. */
+  load(folder: string): Promise<void>;
+}
+
+/** The methods of the thread over one step; also used directly where a thread of its own is not wanted. */
+export async function createStepApi({ config, options, weightsFolder }: StepInit): Promise<StepApi> {
+  const architecture = architectureOf(config);
+  const step = await TrainStep.open(architecture, config, options);
+  const drawn = weightsFolder
+    ? await loadInitial(step, architecture, weightsFolder)
+    : [...step.state.spans.keys()];
+  return {
+    drawn: () => drawn,
+    parameterCount: () => step.state.parameters.length,
+    step: (batches, number, learningRate) => step.run(batches, number, learningRate),
+    evaluate: (batch) => step.evaluate(batch),
+    save: (folder, withOptimizer) => save(step, folder, withOptimizer),
+    load: (folder) => load(step, folder),
+  };
+}
+
+async function loadInitial(
+  step: TrainStep,
+  architecture: Architecture,
+  folder: string,
+): Promise<readonly string[]> {
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    const entries = matchCheckpoint(architecture, checkpoint);
+    const isHead = new RegExp(`^(?!${architecture.basePrefix.replaceAll(".", "\\.")})`);
+    const { missing } = assertNames(folder, step.state.spans, entries, {
+      allowMissing: [isHead, /\.pooler\./],
+      ignoreUnexpected: [/./],
+    });
+    for (const name of step.state.spans.keys()) {
+      if (!missing.includes(name)) step.state.set(name, await checkpoint.read(entries.get(name)!.storedName));
+    }
+    return missing;
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function save({ state }: TrainStep, folder: string, withOptimizer: boolean): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeSafetensors(join(folder, weightsFile), state.views(state.parameters), { format: "pt" });
+  if (!withOptimizer) return;
+  const moments = [
+    ...prefixed("first.", state.views(state.firstMoment)),
+    ...prefixed("second.", state.views(state.secondMoment)),
+  ];
+  await writeSafetensors(join(folder, optimizerFile), moments);
+}
+
+const prefixed = (prefix: string, tensors: Record<string, Tensor>): [string, Tensor][] =>
+  Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]);
+
+async function load({ state }: TrainStep, folder: string): Promise<void> {
+  const weights = await readSafetensors(join(folder, weightsFile));
+  const moments = await readSafetensors(join(folder, optimizerFile));
+  assertNames(folder, state.spans, weights);
+  for (const name of state.spans.keys()) {
+    state.set(name, weights.get(name)!);
+    const { start } = state.spans.get(name)!;
+    state.firstMoment.set(moments.get(`first.${name}`)!.data as Float32Array, start);
+    state.secondMoment.set(moments.get(`second.${name}`)!.data as Float32Array, start);
+  }
+}
