@@ -188,8 +188,7 @@ export const constantValue = (node: Node): Tensor | undefined =>
 /** The number a constant holds in every element, undefined for any other node. */
 export function uniformValue(node: Node): number | undefined {
   const tensor = constantValue(node);
-  if (!tensor || tensor.size !== 1) return undefined;
-  return Number(tensor.data[0]);
+  return tensor?.size === 1 ? tensor.toNumbers()[0] : undefined;
 }
 
 export const inputName = (node: Node): string => (node.call.attrs as { name: string }).name;

@@ -39,8 +39,10 @@ const termText = ({ coefficient, symbols }: Term): string =>
 /** A named dimension whose size is known only when a graph runs. */
 export const symbol = (name: string): Dim => new SymbolicDim([{ coefficient: 1, symbols: [name] }]);
 
-const termsOf = (dim: Dim): readonly Term[] =>
-  typeof dim === "number" ? [{ coefficient: dim, symbols: [] }] : dim.terms;
+function termsOf(dim: Dim): readonly Term[] {
+  if (dim === 0) return [];
+  return typeof dim === "number" ? [{ coefficient: dim, symbols: [] }] : dim.terms;
+}
 
 function fromTerms(terms: readonly Term[]): Dim {
   const merged = new Map<string, Term>();
@@ -79,10 +81,10 @@ export const productOf = (shape: Shape): Dim => shape.reduce<Dim>(mulDims, 1);
 
 /** a / b where b divides every term of a; `undefined` where it does not. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
+  if (b === 0) return undefined;
   if (equalDims(a, b)) return 1;
-  const divisors = termsOf(b);
-  const [divisor] = divisors;
-  if (divisors.length !== 1 || !divisor || divisor.coefficient === 0) return undefined;
+  const [divisor, ...others] = termsOf(b);
+  if (!divisor || others.length > 0) return undefined;
   const quotients: Term[] = [];
   for (const term of termsOf(a)) {
     if (term.coefficient % divisor.coefficient !== 0) return undefined;
@@ -103,7 +105,8 @@ export const equalDims = (a: Dim, b: Dim): boolean =>
 export const equalShapes = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((dim, axis) => equalDims(dim, b[axis]!));
 
-export const isStatic = (shape: Shape): shape is readonly number[] => shape.every((dim) => typeof dim === "number");
+export const isStatic = (shape: Shape): shape is readonly number[] =>
+  shape.every((dim) => typeof dim === "number");
 
 /** `[2, batch, 768]` for messages. */
 export const showShape = (shape: Shape): string => `[${shape.join(", ")}]`;

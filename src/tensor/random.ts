@@ -40,7 +40,9 @@ export class Random {
   /** Uniform 32-bit integer. */
   uint32(): number {
     const counter = this.position++;
-    return hash32(hash32((counter ^ this.key) >>> 0) + Math.imul(this.key, 0x9e3779b1) + Math.floor(counter / 2 ** 32));
+    return hash32(
+      hash32((counter ^ this.key) >>> 0) + Math.imul(this.key, 0x9e3779b1) + Math.floor(counter / 2 ** 32),
+    );
   }
 
   /** Uniform in [0, 1) with 53 bits. */

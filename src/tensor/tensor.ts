@@ -15,10 +15,14 @@ export class Tensor {
     readonly data: TypedArray,
   ) {
     if (!(data instanceof arrayOf(dtype))) {
-      throw new ShapeError(`tensor of ${dtype}: expected ${arrayOf(dtype).name}, got ${data?.constructor?.name}`);
+      throw new ShapeError(
+        `tensor of ${dtype}: expected ${arrayOf(dtype).name}, got ${data?.constructor?.name}`,
+      );
     }
     if (data.length !== sizeOf(shape)) {
-      throw new ShapeError(`tensor of shape [${shape}]: expected ${sizeOf(shape)} elements, got ${data.length}`);
+      throw new ShapeError(
+        `tensor of shape [${shape}]: expected ${sizeOf(shape)} elements, got ${data.length}`,
+      );
     }
   }
 
@@ -39,13 +43,12 @@ export class Tensor {
   static from(dtype: DType, shape: readonly number[], values: ArrayLike<number | bigint>): Tensor {
     const tensor = Tensor.zeros(dtype, shape);
     if (values.length !== tensor.size) {
-      throw new ShapeError(`tensor of shape [${shape}]: expected ${tensor.size} values, got ${values.length}`);
+      throw new ShapeError(
+        `tensor of shape [${shape}]: expected ${tensor.size} values, got ${values.length}`,
+      );
     }
-    const big = isBigInt(dtype);
-    for (let i = 0; i < tensor.size; i++) {
-      const value = values[i]!;
-      tensor.data[i] = big ? BigInt(value) : Number(value);
-    }
+    const encode = encoderOf(dtype);
+    for (let i = 0; i < tensor.size; i++) tensor.data[i] = encode(values[i]!);
     return tensor;
   }
 
@@ -59,6 +62,11 @@ export class Tensor {
     if (this.dtype === "float16") return Array.from(this.data as Uint16Array, float16ToNumber);
     return Array.from(this.data as ArrayLike<number | bigint>, Number);
   }
+}
+
+function encoderOf(dtype: DType): (value: number | bigint) => number | bigint {
+  if (isBigInt(dtype)) return BigInt;
+  return dtype === "float16" ? (value) => numberToFloat16(Number(value)) : Number;
 }
 
 /** Decodes IEEE half-precision bits. */

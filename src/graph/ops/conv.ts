@@ -187,12 +187,30 @@ function convAttrs(where: string, x: Node, { groups = 1, ...options }: ConvOptio
   return { ...windowsOf(where, x.rank - 2, options), groups };
 }
 
+/** A window of one element at every position: a matrix product over the channels, also in both gradients. */
+const isPointwise = (weight: Node, { groups, strides, padding }: ConvAttrs): boolean =>
+  groups === 1 &&
+  weight.shape.slice(2).every((size) => size === 1) &&
+  strides.every((stride) => stride === 1) &&
+  padding.flat().every((size) => size === 0);
+
+/** x [B, C, ...S] by weight [O, C, 1, …] → [B, O, ...S]. */
+function pointwise(x: Node, weight: Node): Node {
+  const [batch, channels, ...sizes] = x.shape;
+  const matrix = reshape(weight, weight.shape.slice(0, 2));
+  const product = matmul(matrix, reshape(x, [batch!, channels!, productOf(sizes)]));
+  return reshape(product, [batch!, weight.shape[0]!, ...sizes]);
+}
+
 /**
  * Cross-correlation of x [B, C, ...S] with weight [O, C/G, ...K] → [B, O, ...P]; B may be symbolic.
  * @throws ShapeError when channels do not fit or spatial sizes are symbolic.
  */
-export const conv = (x: Node, weight: Node, options: ConvOptions = {}): Node =>
-  convOp(x, weight, convAttrs("conv", x, options));
+export function conv(x: Node, weight: Node, options: ConvOptions = {}): Node {
+  const attrs = convAttrs("conv", x, options);
+  const isMatrix = weight.rank === x.rank && x.rank > 2 && isPointwise(weight, attrs);
+  return isMatrix ? pointwise(x, weight) : convOp(x, weight, attrs);
+}
 
 export interface ConvTransposeOptions extends ConvOptions {
   /** Spatial sizes of the result, among those whose convolution has y's sizes; default the smallest. */

@@ -162,8 +162,12 @@ const padOp = defineOp<PadAttrs>("pad", {
       { dtype: x!.dtype, shape: x!.shape.with(axis, addDims(addDims(before, x!.shape[axis]!), after)) },
     ];
   },
-  lower: (onnx, [x], { inputs: [node], attrs: { axis, before, after, value } }) =>
-    onnx.node("Pad", [x!, onnx.shape([before, after]), onnx.scalar(value, node!.dtype), onnx.int64s([axis])]),
+  // Sizes for every axis: ORT's transpose optimizer overlooks Pad's optional list of axes.
+  lower: (onnx, [x], { inputs: [node], attrs: { axis, before, after, value } }) => {
+    const none = node!.shape.map((): Dim => 0);
+    const sizes = onnx.shape([...none.with(axis, before), ...none.with(axis, after)]);
+    return onnx.node("Pad", [x!, sizes, onnx.scalar(value, node!.dtype)]);
+  },
   vjp: ({ inputs: [x], grads: [dy], attrs: { axis, before } }) => [
     slice(dy, axis, before, addDims(before, x!.shape[axis]!)),
   ],
