@@ -127,9 +127,21 @@ export class Tokenizer {
   /** Writes `tokenizer.json` and `tokenizer_config.json`, which Hugging Face's libraries load too. */
   async save(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true });
-    const config = { tokenizer_class: "PreTrainedTokenizerFast", ...this.config };
+    const config = { tokenizer_class: "PreTrainedTokenizerFast", ...this.specialTokens(), ...this.config };
     await writeFile(join(folder, "tokenizer.json"), JSON.stringify(this.json));
     await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(config, null, 2));
+  }
+
+  /** The special tokens by the fields of `tokenizer_config.json`; other libraries do not guess them. */
+  private specialTokens(): Record<string, string> {
+    const { padId, clsId, sepId, maskId, unkId } = this;
+    const ids = { pad_token: padId, cls_token: clsId, sep_token: sepId, mask_token: maskId, unk_token: unkId };
+    return Object.fromEntries(
+      Object.entries(ids).flatMap(([name, id]) => {
+        const token = id === undefined ? undefined : this.idToToken(id);
+        return token === undefined ? [] : [[name, token]];
+      }),
+    );
   }
 
   private tokenize(text: string, pair: string | undefined): TokenSequence[] {

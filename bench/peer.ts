@@ -1,0 +1,78 @@
+/** Programs that do one piece of work per line of their standard input and answer with a line of JSON. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
+export interface Answer {
+  readonly seconds: number;
+  /** Largest resident size so far. */
+  readonly peakBytes: number;
+}
+
+/** A measured program. */
+export class Peer {
+  private readonly lines: AsyncIterator<string>;
+
+  private constructor(private readonly child: ChildProcess) {
+    this.lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  /** Starts a program and waits for its line "ready"; undefined when it cannot run here. */
+  static async start(command: string, args: readonly string[]): Promise<Peer | undefined> {
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+    child.on("error", () => {}); // a program that is not installed ends the lines below
+    const peer = new Peer(child);
+    return (await peer.line()) === "ready" ? peer : undefined;
+  }
+
+  private async line(): Promise<string | undefined> {
+    const { value, done } = await this.lines.next();
+    return done ? undefined : value;
+  }
+
+  /** One piece of work. @throws Error when the program ended. */
+  async work(): Promise<Answer> {
+    this.child.stdin!.write("\n");
+    const line = await this.line();
+    if (line === undefined) throw new Error(`${this.child.spawnfile} ended`);
+    return JSON.parse(line) as Answer;
+  }
+
+  stop(): void {
+    this.child.kill();
+  }
+}
+
+/** The middle value. */
+export const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+export interface Comparison {
+  readonly ours: Answer;
+  readonly theirs: Answer;
+}
+
+/** Medians of both programs over `runs` alternating pieces of work, after `warmup` uncounted ones. */
+export async function alternate(ours: Peer, theirs: Peer, runs: number, warmup: number): Promise<Comparison> {
+  const answers = { ours: [] as Answer[], theirs: [] as Answer[] };
+  for (let run = -warmup; run < runs; run++) {
+    const pair = { ours: await ours.work(), theirs: await theirs.work() };
+    if (run < 0) continue;
+    answers.ours.push(pair.ours);
+    answers.theirs.push(pair.theirs);
+  }
+  const summary = (all: readonly Answer[]): Answer => ({
+    seconds: median(all.map(({ seconds }) => seconds)),
+    peakBytes: Math.max(...all.map(({ peakBytes }) => peakBytes)),
+  });
+  return { ours: summary(answers.ours), theirs: summary(answers.theirs) };
+}
+
+/** A Markdown table. */
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+export const milliseconds = (seconds: number): string =>
+  `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`;
+export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
