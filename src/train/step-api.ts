@@ -1,12 +1,11 @@
 /** What the thread of a training run answers: it holds the model, the optimizer's state and the compiled graphs. */
 
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ConfigJson } from "../models/config.ts";
 import type { Architecture } from "../models/model.ts";
 import { matchCheckpoint } from "../models/open.ts";
 import { architectureOf } from "../models/registry.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { numberToFloat16, Tensor } from "../tensor/tensor.ts";
 import { assertNames } from "../weights/assert-names.ts";
 import { openCheckpoint, weightsFile } from "../weights/checkpoint.ts";
 import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
@@ -14,6 +13,9 @@ import { type Batch, type StepOptions, type StepResult, TrainStep } from "./step
 
 /** File of the optimizer's moments in a training checkpoint. */
 export const optimizerFile = "optimizer.safetensors";
+
+/** How a model's weights are stored: half precision halves the file and is widened when the model is opened. */
+export type StoredWeights = "float32" | "float16";
 
 /** What the thread starts from. */
 export interface StepInit {
@@ -29,10 +31,12 @@ export interface StepApi {
   parameterCount(): number;
   step(batches: readonly Batch[], step: number, learningRate: number): Promise<StepResult>;
   evaluate(batch: Batch): Promise<Record<string, Tensor>>;
-  /** Writes weights and, if wanted, the optimizer's moments into a folder. */
-  save(folder: string, withOptimizer: boolean): Promise<void>;
-  /** Reads what `save` wrote with the optimizer. */
-  load(folder: string): Promise<void>;
+  /** Writes the weights alone, stored in a dtype. */
+  saveModel(folder: string, dtype: StoredWeights): Promise<void>;
+  /** Writes weights and the optimizer's moments. */
+  saveState(folder: string): Promise<void>;
+  /** Reads what `saveState` wrote. */
+  loadState(folder: string): Promise<void>;
 }
 
 /** The methods of the thread over one step; also used directly where a thread of its own is not wanted. */
@@ -47,8 +51,9 @@ export async function createStepApi({ config, options, weightsFolder }: StepInit
     parameterCount: () => step.state.parameters.length,
     step: (batches, number, learningRate) => step.run(batches, number, learningRate),
     evaluate: (batch) => step.evaluate(batch),
-    save: (folder, withOptimizer) => save(step, folder, withOptimizer),
-    load: (folder) => load(step, folder),
+    saveModel: (folder, dtype) => saveModel(step, folder, dtype),
+    saveState: (folder) => saveState(step, folder),
+    loadState: (folder) => loadState(step, folder),
   };
 }
 
@@ -74,10 +79,19 @@ async function loadInitial(
   }
 }
 
-async function save({ state }: TrainStep, folder: string, withOptimizer: boolean): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await writeSafetensors(join(folder, weightsFile), state.views(state.parameters), { format: "pt" });
-  if (!withOptimizer) return;
+async function saveModel({ state }: TrainStep, folder: string, dtype: StoredWeights): Promise<void> {
+  const weights = Object.entries(state.views(state.parameters)).map(
+    ([name, tensor]) => [name, dtype === "float16" ? toFloat16(tensor) : tensor] as const,
+  );
+  await writeSafetensors(join(folder, weightsFile), weights, { format: "pt" });
+}
+
+const toFloat16 = ({ shape, data }: Tensor): Tensor =>
+  new Tensor("float16", shape, Uint16Array.from(data as Float32Array, numberToFloat16));
+
+async function saveState(step: TrainStep, folder: string): Promise<void> {
+  const { state } = step;
+  await saveModel(step, folder, "float32");
   const moments = [
     ...prefixed("first.", state.views(state.firstMoment)),
     ...prefixed("second.", state.views(state.secondMoment)),
@@ -88,7 +102,7 @@ async function save({ state }: TrainStep, folder: string, withOptimizer: boolean
 const prefixed = (prefix: string, tensors: Record<string, Tensor>): [string, Tensor][] =>
   Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]);
 
-async function load({ state }: TrainStep, folder: string): Promise<void> {
+async function loadState({ state }: TrainStep, folder: string): Promise<void> {
   const weights = await readSafetensors(join(folder, weightsFile));
   const moments = await readSafetensors(join(folder, optimizerFile));
   assertNames(folder, state.spans, weights);

@@ -7,6 +7,7 @@
 import { LRUCache } from "lru-cache";
 import { input, type Node } from "../graph/node.ts";
 import { encodeOnnx } from "../graph/onnx/encode.ts";
+import { optimise } from "../graph/passes/optimise.ts";
 import type { ConfigJson } from "../models/config.ts";
 import type { Architecture, Model } from "../models/model.ts";
 import {
@@ -137,7 +138,7 @@ export class TrainStep {
     const key = `${isTraining} ${Object.entries(batch).map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape}]`)}`;
     const known = this.sessions.get(key);
     if (known) return known;
-    const bytes = encodeOnnx(this.trace(batch, isTraining));
+    const bytes = encodeOnnx(optimise(this.trace(batch, isTraining)));
     const opened = OrtSession.open(
       { bytes, name: isTraining ? "training step" : "evaluation" },
       { arena: false, threads: this.options.threads, inPlaceOutputs: isTraining },

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -121,7 +121,8 @@ describe("a training step", () => {
   test("starts from a checkpoint of the bare encoder and draws the head", async () => {
     const path = join(folder, "initial");
     const first = await createStepApi({ config: run.config, options: { seed: 5 } });
-    await first.save(path, true);
+    mkdirSync(path);
+    await first.saveState(path);
     const second = await createStepApi({
       config: { ...run.config, id2label: { 0: "a", 1: "b", 2: "c" } },
       options: { seed: 9 },
@@ -129,7 +130,7 @@ describe("a training step", () => {
     });
     expect(second.drawn()).toEqual(["classifier.weight", "classifier.bias"]);
     const third = await createStepApi({ config: run.config, options: {} });
-    await third.load(path);
+    await third.loadState(path);
     const [a, b] = await Promise.all([first.evaluate(batch([0, 1])), third.evaluate(batch([0, 1]))]);
     expect(b.logits!.data).toEqual(a.logits!.data);
     expect(third.parameterCount()).toBe(first.parameterCount());

@@ -13,7 +13,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { RunFolder, type RunState } from "./run-folder.ts";
 import { type Schedule, type ScheduleName, scheduleOf } from "./schedules.ts";
 import type { Batch, StepResult } from "./step.ts";
-import type { StepApi, StepInit } from "./step-api.ts";
+import type { StepApi, StepInit, StoredWeights } from "./step-api.ts";
 import type { Dataset, TrainTask } from "./task.ts";
 
 export interface TrainOptions {
@@ -49,6 +49,8 @@ export interface TrainOptions {
   readonly patience?: number;
   /** Updates in a row with a loss that is not finite after which training stops; default 10. */
   readonly maxBadSteps?: number;
+  /** How the best model's weights are stored; checkpoints are always float32. Default "float32". */
+  readonly storeWeights?: StoredWeights;
   /** Threads of ONNX Runtime; default all. */
   readonly threads?: number;
 }
@@ -189,6 +191,7 @@ const withDefaults = (options: TrainOptions) => ({
   seed: 0,
   keepLast: 2,
   maxBadSteps: 10,
+  storeWeights: "float32" as StoredWeights,
   ...options,
 });
 
@@ -234,7 +237,7 @@ class Trainer {
       items: this.run.train.lengths.length,
     });
     if (checkpoint) {
-      await this.thread.call("load", checkpoint.folder);
+      await this.thread.call("loadState", checkpoint.folder);
       this.state = checkpoint.state;
     }
     await this.folder.startLogs(this.state.step);
@@ -323,7 +326,7 @@ class Trainer {
   /** Replaces the best model by the present one. */
   private saveModel(): Promise<void> {
     return this.folder.replaceModel(async (staging) => {
-      await this.thread.call("save", staging, false);
+      await this.thread.call("saveModel", staging, this.options.storeWeights);
       await this.folder.describeModel(staging, this.run.config, this.run.tokenizer);
     });
   }
@@ -332,7 +335,7 @@ class Trainer {
     const { epochs, batchSize, gradientAccumulation, seed, keepLast } = this.options;
     const shape = { epochs, batchSize, gradientAccumulation, seed, items: this.run.train.lengths.length };
     const folder = await this.folder.saveCheckpoint(this.state, shape, keepLast, (staging) =>
-      this.thread.call("save", staging, true),
+      this.thread.call("saveState", staging),
     );
     this.emit({ kind: "checkpoint", step: this.state.step, folder });
   }
