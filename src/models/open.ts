@@ -5,6 +5,8 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { WeightError } from "../errors.ts";
 import { type ExternalTensor, encodeOnnx } from "../graph/onnx/encode.ts";
+import { fusions } from "../graph/ops/fusions.ts";
+import { optimise } from "../graph/passes/optimise.ts";
 import { openSession } from "../runtime/index.ts";
 import type { ModelSource, Session, SessionOptions } from "../runtime/session.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -91,7 +93,7 @@ export async function encodeModel(
       return externalTensor({ ...entry, file: basename(targets.get(entry.file)!) }, name);
     };
     const [weightsFolder = folder] = [...targets.values()].map((path) => dirname(path));
-    return { bytes: encodeOnnx(graph, { weights }), weightsFolder };
+    return { bytes: encodeOnnx(optimise(graph, { fuse: fusions.cpu }), { weights }), weightsFolder };
   } finally {
     await checkpoint.close();
   }

@@ -23,7 +23,16 @@ const pieces = "##s ##ing ##ed ##er ##ly ##able ##town ##son un re";
 /** About 130 tokens: special ones, common words, punctuation and a few pieces of words. */
 export const tinyVocab: readonly string[] = [...special, ...words.split(" "), ...pieces.split(" ")];
 
-const tokenizerConfig = { tokenizer_class: "BertTokenizer", do_lower_case: true, model_max_length: 64 };
+const tokenizerConfig = {
+  tokenizer_class: "BertTokenizer",
+  do_lower_case: true,
+  model_max_length: 64,
+  pad_token: "[PAD]",
+  unk_token: "[UNK]",
+  cls_token: "[CLS]",
+  sep_token: "[SEP]",
+  mask_token: "[MASK]",
+};
 
 export const tinyTokenizer = (): Tokenizer =>
   new Tokenizer(bertTokenizerJson(tinyVocab.join("\n"), {}, "vocab.txt"), tokenizerConfig);

@@ -1,6 +1,7 @@
 /** Activations of Transformer feed-forward blocks. */
 
 import { defineOp, type Node, requireFloat } from "../node.ts";
+import { matchGelu } from "./compositions.ts";
 import { add, mul } from "./core.ts";
 import { chebyshevErf } from "./erf64.ts";
 import { erf, exp, relu, sigmoid, silu, square, tanh } from "./math.ts";
@@ -25,6 +26,7 @@ export const gelu = defineOp("gelu", {
     const density = mul(exp(mul(square(x!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
     return [mul(dy, add(cdf, mul(x!, density)))];
   },
+  match: matchGelu,
 });
 
 /** The tanh approximation of GELU that GPT-2 uses. */

@@ -1,6 +1,6 @@
 /**
  * Fused elementwise and normalisation ops of ONNX Runtime, with the plain forms they replace.
- * `bench/fused-ops.ts` measures each; `fusions` says where they are used.
+ * `bench/fused-ops.ts` measures each; `fusions.ts` says where they are used.
  */
 
 import { type Node, type Operand, uniformValue } from "../node.ts";
@@ -88,12 +88,3 @@ export const skipLayerNorm = defineFused<{ readonly epsilon: number }>("skipLaye
     return inputs && { inputs, attrs: { epsilon } };
   },
 });
-
-/**
- * Names of the fused ops that are worth using, by the hardware a graph runs on. On a CPU, ONNX Runtime's
- * attention and skip normalisation take longer than the plain ops; they are written for GPUs.
- */
-export const fusions = {
-  cpu: ["fusedRmsNorm", "biasGelu", "fusedGeluTanh", "swish"],
-  gpu: ["fusedAttention", "skipLayerNorm", "fusedRmsNorm", "biasGelu", "fusedGeluTanh", "swish"],
-} as const;

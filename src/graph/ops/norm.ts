@@ -4,6 +4,7 @@ import { ShapeError } from "../../errors.ts";
 import { divideDims, equalShapes, normaliseAxis, productOf, showShape } from "../../tensor/dims.ts";
 import { defineOp, type Node, requireFloat } from "../node.ts";
 import type { OnnxBuilder } from "../onnx/builder.ts";
+import { matchLayerNorm } from "./compositions.ts";
 import { add, mul, reshape, sub, sum, sumTo } from "./core.ts";
 import { exp, rsqrt, square } from "./math.ts";
 import { mean } from "./reduce.ts";
@@ -69,6 +70,7 @@ const layerNormOp = defineOp<{ readonly epsilon: number }>("layerNorm", {
     if (dInvStd) dx = sub(dx, mul(mul(dInvStd, mul(square(invStd!), invStd!)), mul(centred, 1 / width)));
     return [dx, sumTo(mul(dy, unit), scale!.shape), sumTo(dy, shift!.shape)];
   },
+  match: matchLayerNorm,
 });
 
 /** The same in separate nodes, for float64, where ONNX Runtime has no kernel with float64 statistics. */

@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/** The command line `tesserae`: one file per command beside this one. */
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+/** Commands in the order of the help; a command's modules are loaded when it is called. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  pull: async () => (await import("./pull.ts")).pullCommand(),
+  train: async () => (await import("./train.ts")).trainCommand(),
+  eval: async () => (await import("./eval.ts")).evalCommand(),
+  predict: async () => (await import("./predict.ts")).predictCommand(),
+  serve: async () => (await import("./serve.ts")).serveCommand(),
+  bench: async () => (await import("./bench.ts")).benchCommand(),
+  info: async () => (await import("./info.ts")).infoCommand(),
+  list: async () => (await import("./list.ts")).listCommand(),
+  rm: async () => (await import("./rm.ts")).rmCommand(),
+  parity: async () => (await import("./parity.ts")).parityCommand(),
+  doctor: async () => (await import("./doctor.ts")).doctorCommand(),
+};
+
+/** The program with the command called `name`, or with all where there is none; exits become CommanderErrors. */
+async function createProgram(name: string | undefined): Promise<Command> {
+  const program = new Command("tesserae")
+    .description("Define, train, compress, serve and operate Transformer models.")
+    .version(version)
+    .showHelpAfterError("(add --help for usage)")
+    .addHelpText("after", '\nExample:\n  $ tesserae predict sst2 "A film that stays with you"')
+    .exitOverride();
+  const known = Object.keys(commands).find((command) => command === name);
+  for (const create of known ? [commands[known]!] : Object.values(commands)) {
+    program.addCommand((await create()).copyInheritedSettings(program));
+  }
+  return program;
+}
+
+// A reader that has seen enough (`tesserae list | head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+  throw error;
+});
+
+try {
+  await (await createProgram(process.argv[2])).parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}

@@ -1,0 +1,158 @@
+/** `tesserae train`: a data file and a model to start from become a version in the store. */
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { RequestError } from "../errors.ts";
+import { encodeModel, modelFile } from "../models/open.ts";
+import { hashFile } from "../store/manifest.ts";
+import { ModelStore, type StoredVersion } from "../store/store.ts";
+import { dataTasks } from "../tasks/tasks.ts";
+import { schedules } from "../train/schedules.ts";
+import { type FitResult, fit } from "../train/trainer.ts";
+import { createCommand, interruptSignal, numberFrom, type Run, runs, wholeNumber } from "./command.ts";
+import { applyConfigFile } from "./config-file.ts";
+import { addDataOptions } from "./data-options.ts";
+import { labelsIn } from "./describe.ts";
+import { showMetrics } from "./format.ts";
+import { trainProgress } from "./train-progress.ts";
+import { setUpTraining, type TrainFlags, type TrainingSetup } from "./train-setup.ts";
+
+export function trainCommand(): Command {
+  const command = createCommand(
+    "train [model]",
+    "Train a model on a data file; the best one goes into the store.",
+    [
+      "train google-bert/bert-base-uncased --task text-classification --data reviews.csv --name reviews",
+      "train bert-tiny --tokenizer ./vocab --task text-classification --data train.tsv --epochs 10",
+      "train --config sst2.yaml --resume",
+    ],
+  )
+    .argument("[model]", "model in the store, folder, model on the hub, or a named size with --tokenizer")
+    .option("--config <file>", "YAML file of any of these options, and model")
+    .addOption(new Option("--task <task>", "what to train for").choices(dataTasks))
+    .option("--data <file>", "training examples")
+    .option("--validation <file>", "validation examples; default: a tenth of --data")
+    .option("--name <name>", "name in the store; default: the model's and the task's")
+    .option(
+      "--tokenizer <folder>",
+      "tokenizer.json or vocab.txt, for a named size or instead of the model's own",
+    )
+    .option("--set <field=value>", "a field of config.json; may be repeated", fieldValue)
+    .option("--output <folder>", "folder of the run; default: runs/NAME")
+    .option("--resume", "go on from the newest checkpoint in the output folder");
+  addDataOptions(command);
+  addTrainerOptions(command);
+  return runs<TrainFlags & { config?: string }, [string | undefined]>(command, train);
+}
+
+function addTrainerOptions(command: Command): void {
+  command
+    .option("--epochs <number>", "passes over the data; default: 3", wholeNumber(1))
+    .option("--batch-size <number>", "examples of a batch; default: 32", wholeNumber(1))
+    .option("--gradient-accumulation <number>", "batches of one update; default: 1", wholeNumber(1))
+    .option("--learning-rate <number>", "peak learning rate; default: 5e-5", numberFrom(0))
+    .addOption(new Option("--schedule <name>", "default: linear").choices(Object.keys(schedules)))
+    .option("--warmup <number>", "steps of warm-up, or their share when below 1; default: 0.1", numberFrom(0))
+    .option("--weight-decay <number>", "default: 0.01", numberFrom(0))
+    .option("--max-grad-norm <number>", "gradients are clipped to this norm; default: 1", numberFrom(0))
+    .option("--seed <number>", "seeds all that is drawn; default: 0", wholeNumber(0))
+    .option(
+      "--patience <number>",
+      "evaluations without improvement before stopping; default: never",
+      wholeNumber(1),
+    )
+    .option("--evaluate-every <steps>", "default: after every epoch", wholeNumber(1))
+    .option("--save-every <steps>", "default: after every epoch", wholeNumber(1))
+    .option("--keep-last <number>", "checkpoints kept; default: 2", wholeNumber(1))
+    .option(
+      "--max-bad-steps <number>",
+      "steps in a row without a finite loss before stopping; default: 10",
+      wholeNumber(1),
+    )
+    .addOption(
+      new Option("--store-weights <dtype>", "of the saved model; default: float32").choices([
+        "float32",
+        "float16",
+      ]),
+    )
+    .option("--threads <number>", "threads of ONNX Runtime; default: all", wholeNumber(1));
+}
+
+/** `hidden_dropout_prob=0.3`, its value read as JSON where it is JSON, added to those before it. */
+function fieldValue(text: string, fields: Record<string, unknown> = {}): Record<string, unknown> {
+  const [, name, value] = /^(\w+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined) throw new InvalidArgumentError("It must be field=value.");
+  try {
+    return { ...fields, [name]: JSON.parse(value!) };
+  } catch {
+    return { ...fields, [name]: value };
+  }
+}
+
+async function train(
+  { options, output, command }: Run<TrainFlags & { config?: string }>,
+  given: string | undefined,
+): Promise<number> {
+  const inFile = options.config ? await applyConfigFile(command, options.config, "model") : undefined;
+  const model = given ?? inFile;
+  if (model === undefined) throw new RequestError("train: name a model to start from; --help shows examples");
+  const setup = await setUpTraining(model, command.opts<TrainFlags>(), output);
+  const { onEvent, finish } = trainProgress(output);
+  const { signal, dispose } = interruptSignal(() =>
+    output.note("\nstopping after this step; a checkpoint is kept"),
+  );
+  let result: FitResult;
+  try {
+    result = await fit(setup.run, { onEvent, signal });
+  } finally {
+    finish();
+    dispose();
+  }
+  if (result.end === "interrupted") {
+    const again = `${commandLine().replace(/ --resume\b/, "")} --resume`;
+    output.result(
+      { end: result.end, steps: result.steps, resume: again },
+      `stopped after ${result.steps} steps; go on with: ${again}`,
+    );
+    return 1;
+  }
+  const { ref, folder, manifest } = await store(setup, result);
+  const { metrics, end, steps } = result;
+  const report = join(setup.run.output, "report.html");
+  output.result(
+    { ref, folder, end, steps, metrics, contentHash: manifest.contentHash, report },
+    `${ref}: ${showMetrics(metrics)}; curves in ${report}`,
+  );
+  return 0;
+}
+
+/** The command as it was called, for the lineage and for resuming. */
+const commandLine = (): string => ["tesserae", ...process.argv.slice(2).map(quoted)].join(" ");
+
+const quoted = (argument: string): string =>
+  /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+
+/** Adds the best model, with its ONNX graph, to the store. */
+async function store(
+  { name, parent, run, dataFiles, flags }: TrainingSetup,
+  result: FitResult,
+): Promise<StoredVersion> {
+  const { bytes } = await encodeModel(result.modelFolder);
+  await writeFile(join(result.modelFolder, modelFile), bytes);
+  const hashes = dataFiles.map(async (path) => [path, (await hashFile(path)).sha256] as const);
+  return new ModelStore().add(name, result.modelFolder, {
+    task: run.task.name,
+    ...labelsIn(run.config, run.task.name),
+    metrics: finiteMetrics(result.metrics),
+    lineage: {
+      parent,
+      command: commandLine(),
+      config: { ...flags },
+      data: Object.fromEntries(await Promise.all(hashes)),
+    },
+  });
+}
+
+const finiteMetrics = (metrics: FitResult["metrics"]): Record<string, number> =>
+  Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));

@@ -1,0 +1,92 @@
+/** Models by name: folders, versions in the store, and those bundled with the package. */
+
+import { existsSync, statSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConfigError } from "../errors.ts";
+import { type Manifest, manifestFile, readManifest } from "../store/manifest.ts";
+import { nearest } from "../store/nearest.ts";
+import { ModelStore } from "../store/store.ts";
+
+/** A model that can be opened. */
+export interface CatalogModel {
+  /** How to ask for exactly this model: `name@version`, or a bundled model's or folder's name. */
+  readonly ref: string;
+  readonly name: string;
+  readonly source: "store" | "bundled" | "folder";
+  readonly folder: string;
+  /** Models outside the store may have none. */
+  readonly manifest?: Manifest | undefined;
+}
+
+/** `models/` of this package. */
+const packageModels = fileURLToPath(new URL("../../models", import.meta.url));
+
+export class Catalog {
+  constructor(
+    private readonly store: ModelStore = new ModelStore(),
+    private readonly bundledFolder: string = packageModels,
+  ) {}
+
+  /** All versions in the store and the bundled models, by name. */
+  async list(): Promise<CatalogModel[]> {
+    const stored = (await this.store.list()).map(
+      ({ ref, folder, manifest }): CatalogModel => ({
+        ref,
+        name: manifest.name,
+        source: "store",
+        folder,
+        manifest,
+      }),
+    );
+    return [...stored, ...(await this.bundled())];
+  }
+
+  /**
+   * The model of a name: `name` (the newest version), `name@3` or a bundled model.
+   * @throws ConfigError, code not_found, that suggests the nearest name.
+   */
+  async find(ref: string): Promise<CatalogModel> {
+    const models = await this.list();
+    const found = models.find((model) => model.ref === ref) ?? models.findLast((model) => model.name === ref);
+    if (found) return found;
+    const versions = models.filter(({ name }) => name === ref.split("@")[0]).map((model) => model.ref);
+    throw new ConfigError(`model "${ref}": ${advice(ref, versions, models)}`, { code: "not_found" });
+  }
+
+  /** As `find`, or the model in a folder where the reference is a path. A folder named like a model needs "./". */
+  async locate(refOrFolder: string): Promise<CatalogModel> {
+    const folder = resolve(refOrFolder);
+    const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true;
+    if (isFolder && /[\\/]|^\.+$/.test(refOrFolder)) return modelIn(folder, basename(folder), "folder");
+    try {
+      return await this.find(refOrFolder);
+    } catch (error) {
+      if (!isFolder) throw error;
+      return modelIn(folder, basename(folder), "folder");
+    }
+  }
+
+  private async bundled(): Promise<CatalogModel[]> {
+    if (!existsSync(this.bundledFolder)) return [];
+    const names = (await readdir(this.bundledFolder)).sort();
+    const folders = names.filter((name) => existsSync(join(this.bundledFolder, name, "config.json")));
+    return Promise.all(folders.map((name) => modelIn(join(this.bundledFolder, name), name, "bundled")));
+  }
+}
+
+async function modelIn(folder: string, name: string, source: CatalogModel["source"]): Promise<CatalogModel> {
+  const manifest = existsSync(join(folder, manifestFile)) ? await readManifest(folder) : undefined;
+  return { ref: name, name, source, folder, manifest };
+}
+
+function advice(ref: string, versions: readonly string[], models: readonly CatalogModel[]): string {
+  if (versions.length > 0) return `there is no such version; it has ${versions.join(", ")}`;
+  const guess = nearest(
+    ref,
+    models.map(({ name }) => name),
+  );
+  if (guess !== undefined) return `is not in the store; did you mean "${guess}"?`;
+  return `is not here; "tesserae list" shows the models there are, "tesserae pull" gets one from the hub`;
+}

@@ -1,0 +1,79 @@
+/** What the server tells Prometheus. */
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ModelHost } from "./model-host.ts";
+import type { BatchRecord } from "./observed-session.ts";
+
+/** How a prediction request ended. */
+export type Outcome = "ok" | "invalid" | "rejected" | "cancelled" | "failed";
+
+const secondBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
+
+export class ServerMetrics {
+  readonly registry = new Registry();
+  private readonly requests: Counter<"model" | "outcome">;
+  private readonly durations: Histogram<"model">;
+  private readonly batchRows: Histogram<"model">;
+  private readonly batchSeconds: Histogram<"model">;
+  private readonly tokens: Counter<"model">;
+
+  /** `openHosts` gives the models whose queues are reported. */
+  constructor(openHosts: () => readonly ModelHost[]) {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
+    this.requests = new Counter({
+      name: "tesserae_requests_total",
+      help: "Prediction requests by model and how they ended.",
+      labelNames: ["model", "outcome"],
+      registers,
+    });
+    this.durations = new Histogram({
+      name: "tesserae_request_duration_seconds",
+      help: "Time from a prediction request to its answer.",
+      labelNames: ["model"],
+      buckets: secondBuckets,
+      registers,
+    });
+    this.batchRows = new Histogram({
+      name: "tesserae_batch_size_texts",
+      help: "Texts computed together in one batch.",
+      labelNames: ["model"],
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128],
+      registers,
+    });
+    this.batchSeconds = new Histogram({
+      name: "tesserae_batch_duration_seconds",
+      help: "Time one batch computed.",
+      labelNames: ["model"],
+      buckets: secondBuckets,
+      registers,
+    });
+    this.tokens = new Counter({
+      name: "tesserae_tokens_total",
+      help: "Tokens computed, padding not counted.",
+      labelNames: ["model"],
+      registers,
+    });
+    new Gauge({
+      name: "tesserae_queue_texts",
+      help: "Inputs that wait or are being computed.",
+      labelNames: ["model"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { model, queueLength } of openHosts()) this.set({ model: model.ref }, queueLength);
+      },
+    });
+  }
+
+  request(model: string, outcome: Outcome, durationMs: number): void {
+    this.requests.inc({ model, outcome });
+    if (outcome === "ok") this.durations.observe({ model }, durationMs / 1000);
+  }
+
+  batch(model: string, { rows, tokens, computeMs }: BatchRecord): void {
+    this.batchRows.observe({ model }, rows);
+    this.batchSeconds.observe({ model }, computeMs / 1000);
+    this.tokens.inc({ model }, tokens);
+  }
+}

@@ -1,0 +1,44 @@
+/** A session that reports what it computes, for metrics. */
+
+import type { Feeds, RunOptions, Session } from "../runtime/session.ts";
+
+/** What one run of a session computed. */
+export interface BatchRecord {
+  /** Rows of the batch, from however many requests. */
+  readonly rows: number;
+  /** Tokens without padding. */
+  readonly tokens: number;
+  /** Time in which this batch alone was computed; runs that wait for another one do not count it twice. */
+  readonly computeMs: number;
+}
+
+/** The same session with `onBatch` told of every run that succeeds. */
+export function observed(session: Session, onBatch: (record: BatchRecord) => void): Session {
+  let lastEndMs = 0;
+  const run: Session["run"] = async (feeds, fetches, options?: RunOptions) => {
+    const counts = countsOf(feeds);
+    const startMs = performance.now();
+    const outputs = await session.run(feeds, fetches, options);
+    const endMs = performance.now();
+    onBatch({ ...counts, computeMs: endMs - Math.max(startMs, lastEndMs) });
+    lastEndMs = endMs;
+    return outputs;
+  };
+  return {
+    inputs: session.inputs,
+    outputs: session.outputs,
+    provider: session.provider,
+    run,
+    profile: (by) => session.profile(by),
+    release: () => session.release(),
+  };
+}
+
+/** Attended positions count as tokens; without a mask all do. */
+function countsOf(feeds: Feeds): Pick<BatchRecord, "rows" | "tokens"> {
+  const [first] = Object.values(feeds);
+  const mask = feeds.attention_mask?.data;
+  let tokens = mask ? 0 : (first?.size ?? 0);
+  for (let at = 0; at < (mask?.length ?? 0); at++) tokens += Number(mask![at]);
+  return { rows: first?.shape[0] ?? 0, tokens };
+}

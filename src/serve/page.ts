@@ -1,0 +1,76 @@
+/** The page at `/`: a person types a sentence, picks a model and sees its answer. One file, nothing loaded from elsewhere. */
+
+import { createHash } from "node:crypto";
+import type { FastifyInstance } from "fastify";
+import { pageScript } from "./page-script.ts";
+import { pageStyle } from "./page-style.ts";
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Tesserae</title>
+<link rel="icon" href="data:,">
+<style>${pageStyle}</style>
+</head>
+<body>
+<header><span class="mark" aria-hidden="true"></span><h1>Tesserae</h1><p>Ask a model</p></header>
+<main>
+<form id="form">
+  <label for="model">Model</label>
+  <select id="model" required></select>
+  <p id="about" class="hint"></p>
+  <label for="text" id="text-label">Text</label>
+  <textarea id="text" rows="3" required aria-describedby="keys">A film that stays with you.</textarea>
+  <div id="context-field" hidden>
+    <label for="context">Context that holds the answer</label>
+    <textarea id="context" rows="6"></textarea>
+  </div>
+  <div class="row"><button id="ask">Ask</button><span id="keys" class="hint">Ctrl + Enter asks too</span></div>
+</form>
+<section id="empty" hidden>
+  <h2>No models yet</h2>
+  <p>Get one from the hub or train one, then reload this page:</p>
+  <pre>tesserae pull org/name
+tesserae train bert-tiny --task text-classification --data reviews.csv --name reviews</pre>
+</section>
+<section aria-labelledby="answer-title" aria-live="polite" id="answer" hidden>
+  <h2 id="answer-title">Answer</h2>
+  <p id="error" role="alert" hidden></p>
+  <ul id="bars"></ul>
+  <pre id="raw" tabindex="0" hidden></pre>
+  <p id="time" class="hint"></p>
+</section>
+</main>
+<footer><a href="/v1/models">models</a> <a href="/health">health</a> <a href="/metrics">metrics</a></footer>
+<noscript><p>This page needs JavaScript; POST /v1/predict/{model} does not.</p></noscript>
+<script>${pageScript}</script>
+</body>
+</html>
+`;
+
+const hashOf = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  `style-src ${hashOf(pageStyle)}`,
+  `script-src ${hashOf(pageScript)}`,
+  "connect-src 'self'",
+  "img-src data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+export function addPageRoute(server: FastifyInstance): void {
+  server.get("/", async (_, reply) => {
+    reply
+      .type("text/html; charset=utf-8")
+      .header("content-security-policy", contentSecurityPolicy)
+      .header("x-content-type-options", "nosniff")
+      .header("referrer-policy", "no-referrer");
+    return page;
+  });
+}

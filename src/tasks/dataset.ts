@@ -1,0 +1,133 @@
+/** Data sets of encoded texts, and what every task's preparation is made of. */
+
+import { ConfigError } from "../errors.ts";
+import type { ConfigJson } from "../models/config.ts";
+import type { TaskName } from "../models/model.ts";
+import type { Random } from "../tensor/random.ts";
+import { type PaddedBatch, padBatch } from "../text/batch.ts";
+import type { Encoding } from "../text/encoding.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Batch } from "../train/step.ts";
+import type { Dataset, Evaluator, TrainTask } from "../train/task.ts";
+import type { EncodedText } from "./batch-runner.ts";
+import { rowAt } from "./scores.ts";
+
+/** A data set that can score a model's outputs on it. */
+export interface ScoredDataset extends Dataset {
+  /** Examples that were shortened to the longest length allowed. */
+  readonly truncated: number;
+  evaluator(): Evaluator;
+}
+
+/** What examples are encoded with. */
+export interface EncodingSetup {
+  readonly tokenizer: Tokenizer;
+  /** Most tokens of an item. */
+  readonly maxLength: number;
+  /** Draws what is drawn once, such as sentence pairs; what differs between epochs is drawn in `collate`. */
+  readonly seed: number;
+}
+
+/** How a task makes training data of examples. */
+export interface DataRecipe<Example> {
+  /** The head that is trained. */
+  readonly name: TaskName;
+  /** Longest items where no length is asked for, in tokens. */
+  readonly defaultLength: number;
+  /** Fields that the examples add to config.json. @throws ConfigError when they are of no use. */
+  configOf(examples: readonly Example[]): ConfigJson;
+  bestMetric(config: ConfigJson): string;
+  /** @throws ConfigError for examples that the config's labels do not fit. */
+  datasetOf(examples: readonly Example[], config: ConfigJson, setup: EncodingSetup): ScoredDataset;
+}
+
+interface DatasetParts {
+  readonly padId: number;
+  readonly truncated: number;
+  /** Labels of a batch by input name, and inputs that differ from the encoded ones. */
+  labels(indices: readonly number[], inputs: PaddedBatch, random: Random): Batch;
+  evaluator(): Evaluator;
+}
+
+/** A data set whose items are texts; the labels are the caller's. */
+export function encodedDataset(items: readonly EncodedText[], parts: DatasetParts): ScoredDataset {
+  const { padId, truncated, labels, evaluator } = parts;
+  return {
+    lengths: items.map(({ ids }) => ids.length),
+    truncated,
+    evaluator,
+    collate(indices, length, random) {
+      const inputs = padBatch(
+        indices.map((at) => items[at]!),
+        { padId, length },
+      );
+      return { ...inputs, ...labels(indices, inputs, random) };
+    },
+  };
+}
+
+/** Encodes within a length and counts what had to be shortened. */
+export class CountingEncoder {
+  truncated = 0;
+
+  constructor(private readonly setup: EncodingSetup) {}
+
+  /** The ids and segments of a text or a pair, of at most `maxLength` tokens. */
+  encode(text: string, pair?: string): EncodedText {
+    return plain(this.fit((options) => this.setup.tokenizer.encode(text, pair, options)));
+  }
+
+  encodeWords(words: readonly string[]): Encoding {
+    return this.fit((options) => this.setup.tokenizer.encodeWords(words, options));
+  }
+
+  private fit(encode: (options: { maxLength?: number }) => Encoding): Encoding {
+    const { maxLength } = this.setup;
+    const whole = encode({});
+    if (whole.length <= maxLength) return whole;
+    this.truncated++;
+    return encode({ maxLength });
+  }
+}
+
+/** Only what a batch is made of, so that the text's tokens need not be kept. */
+export const plain = ({ ids, typeIds }: EncodedText): EncodedText => ({ ids, typeIds });
+
+/** The trainer's view of a task. */
+export function trainTask(
+  { name, bestMetric }: Pick<DataRecipe<never>, "name" | "bestMetric">,
+  config: ConfigJson,
+  maxLength: number,
+): TrainTask {
+  return {
+    name,
+    config,
+    bestMetric: bestMetric(config),
+    maxLength,
+    evaluator: (dataset) => scored(dataset).evaluator(),
+  };
+}
+
+function scored(dataset: Dataset): ScoredDataset {
+  if ("evaluator" in dataset) return dataset as ScoredDataset;
+  throw new ConfigError("evaluator: expected a data set that this task prepared");
+}
+
+/** Reads a prediction from each row of `logits` and scores those it has seen against the truth. */
+export function rowEvaluator<T>(
+  truth: readonly T[],
+  read: (row: number[]) => T,
+  score: (predicted: T[], actual: T[]) => Record<string, number>,
+): Evaluator {
+  const predicted: T[] = [];
+  const actual: T[] = [];
+  return {
+    add({ logits }, indices) {
+      for (const [row, at] of indices.entries()) {
+        predicted.push(read(rowAt(logits!, row)));
+        actual.push(truth[at]!);
+      }
+    },
+    result: () => score(predicted, actual),
+  };
+}

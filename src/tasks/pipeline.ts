@@ -1,0 +1,160 @@
+/** `pipeline(task, model)`: one function from inputs to answers, called as transformers.js's and Python's are. */
+
+import { ConfigError } from "../errors.ts";
+import type { SessionOptions } from "../runtime/session.ts";
+import type { BatchOptions } from "./batch-runner.ts";
+import type { Features } from "./feature-extraction.ts";
+import { FeatureTensor } from "./feature-tensor.ts";
+import type { FilledMask } from "./fill-mask.ts";
+import { findModel } from "./find-model.ts";
+import type { ScoredChoice } from "./multiple-choice.ts";
+import { openForTask } from "./open-for-task.ts";
+import type { Predictor } from "./predictor.ts";
+import type { Answer } from "./question-answering.ts";
+import { type AnswerTaskName, answerTaskNames, predictor } from "./tasks.ts";
+import type { LabelScore } from "./text-classification.ts";
+import type { GroupedEntity, TokenEntity } from "./token-classification.ts";
+
+export interface PipelineOptions extends BatchOptions, Pick<SessionOptions, "provider" | "threads"> {}
+
+/** What every pipeline has beside its call. */
+export interface PipelineBase {
+  readonly task: AnswerTaskName;
+  /** Frees the model. */
+  dispose(): Promise<void>;
+}
+
+type Text = string | { readonly text: string };
+type TextOrPair = Text | { readonly text: string; readonly text_pair: string };
+
+export interface TextClassificationPipeline extends PipelineBase {
+  /** The best label; with `top_k` other than 1 the best labels (null: all). */
+  (text: TextOrPair, options?: { top_k?: number | null }): Promise<LabelScore[]>;
+  /** One label for each text; with `top_k` other than 1 a list for each. */
+  (texts: readonly TextOrPair[], options?: { top_k?: 1 }): Promise<LabelScore[]>;
+  (texts: readonly TextOrPair[], options: { top_k: number | null }): Promise<LabelScore[][]>;
+}
+
+export interface TaggingOptions {
+  ignore_labels?: string[];
+}
+
+type Grouping = { aggregation_strategy: "simple" | "first" | "max" | "average" };
+
+export interface TokenClassificationPipeline extends PipelineBase {
+  (text: Text, options: TaggingOptions & Grouping): Promise<GroupedEntity[]>;
+  (texts: readonly Text[], options: TaggingOptions & Grouping): Promise<GroupedEntity[][]>;
+  (text: Text, options?: TaggingOptions & { aggregation_strategy?: "none" }): Promise<TokenEntity[]>;
+  (
+    texts: readonly Text[],
+    options?: TaggingOptions & { aggregation_strategy?: "none" },
+  ): Promise<TokenEntity[][]>;
+}
+
+export interface QuestionOptions {
+  top_k?: number;
+  max_answer_len?: number;
+  max_seq_len?: number;
+  doc_stride?: number;
+  handle_impossible_answer?: boolean;
+}
+
+type Question = { readonly question: string; readonly context: string };
+
+export interface QuestionAnsweringPipeline extends PipelineBase {
+  /** The best answer; with `top_k` above 1 a list of answers. */
+  (question: string, context: string, options?: QuestionOptions & { top_k?: 1 }): Promise<Answer>;
+  (question: string, context: string, options: QuestionOptions): Promise<Answer[]>;
+  (question: Question, options?: QuestionOptions & { top_k?: 1 }): Promise<Answer>;
+  (question: Question, options: QuestionOptions): Promise<Answer[]>;
+  (questions: readonly Question[], options?: QuestionOptions & { top_k?: 1 }): Promise<Answer[]>;
+  (questions: readonly Question[], options: QuestionOptions): Promise<Answer[][]>;
+}
+
+export interface FillMaskPipeline extends PipelineBase {
+  /** Tokens for the mask; a list for each mask where the text has several. */
+  (text: Text, options?: { top_k?: number; targets?: string | string[] }): Promise<FilledMask[]>;
+  (
+    texts: readonly Text[],
+    options?: { top_k?: number; targets?: string | string[] },
+  ): Promise<FilledMask[][]>;
+}
+
+export interface FeatureExtractionPipeline extends PipelineBase {
+  /** [B, T, D], or [B, D] with pooling; texts shorter than T end in zeros. */
+  (
+    texts: Text | readonly Text[],
+    options?: { pooling?: "none" | "mean" | "cls"; normalize?: boolean },
+  ): Promise<FeatureTensor>;
+}
+
+type Choices = { readonly prompt: string; readonly choices: readonly string[] };
+
+export interface MultipleChoicePipeline extends PipelineBase {
+  (question: Choices, options?: { top_k?: number | null }): Promise<ScoredChoice[]>;
+  (questions: readonly Choices[], options?: { top_k?: number | null }): Promise<ScoredChoice[][]>;
+}
+
+/** The pipeline of each task; `sentiment-analysis` and `ner` are other names. */
+export interface PipelineByTask {
+  "text-classification": TextClassificationPipeline;
+  "sentiment-analysis": TextClassificationPipeline;
+  "token-classification": TokenClassificationPipeline;
+  ner: TokenClassificationPipeline;
+  "question-answering": QuestionAnsweringPipeline;
+  "fill-mask": FillMaskPipeline;
+  "feature-extraction": FeatureExtractionPipeline;
+  "multiple-choice": MultipleChoicePipeline;
+}
+
+const otherNames: Readonly<Record<string, AnswerTaskName>> = {
+  "sentiment-analysis": "text-classification",
+  ner: "token-classification",
+};
+
+/**
+ * Opens a model for a task. `model` is a local folder, a version in the store or a name on the hub.
+ * @throws ConfigError for an unknown task or model, or a model of another task.
+ */
+export async function pipeline<T extends keyof PipelineByTask>(
+  task: T,
+  model: string,
+  { maxBatchTokens, ...session }: PipelineOptions = {},
+): Promise<PipelineByTask[T]> {
+  const name = answerTaskNames.find((known) => known === (otherNames[task] ?? task));
+  if (!name) {
+    throw new ConfigError(`pipeline: there is no task "${task}"; known are ${answerTaskNames.join(", ")}`, {
+      code: "unsupported",
+    });
+  }
+  const opened = await openForTask(await findModel(model), name, session);
+  try {
+    const answers = predictor(opened, { task: name, maxBatchTokens });
+    const call = (...args: unknown[]): Promise<unknown> => run(name, answers, args);
+    const extras: PipelineBase = { task: name, dispose: () => answers.release() };
+    return Object.assign(call, extras) as PipelineByTask[T];
+  } catch (error) {
+    await opened.session.release();
+    throw error;
+  }
+}
+
+/** One call: reads the arguments, asks for answers, and gives them the shape that callers expect. */
+async function run(task: AnswerTaskName, answers: Predictor, args: readonly unknown[]): Promise<unknown> {
+  const { inputs, options } = readArguments(task, args);
+  const isList = Array.isArray(inputs);
+  const results = await answers.predict(isList ? inputs : [inputs], options);
+  if (task === "feature-extraction") return FeatureTensor.stack(results as Features[]);
+  const { top_k = 1 } = options as { top_k?: number | null };
+  const isSingle = top_k === 1;
+  if (task === "text-classification" && isSingle) return (results as LabelScore[][]).flat();
+  const shaped = task === "question-answering" && isSingle ? (results as Answer[][]).flat() : results;
+  return isList ? shaped : shaped[0];
+}
+
+function readArguments(task: AnswerTaskName, args: readonly unknown[]): { inputs: unknown; options: object } {
+  const [first, second, third] = args;
+  const isSpread = task === "question-answering" && typeof second === "string";
+  if (isSpread) return { inputs: { question: first, context: second }, options: (third ?? {}) as object };
+  return { inputs: first, options: (second ?? {}) as object };
+}

@@ -1,0 +1,121 @@
+/** Answers of an open model: inputs and options are checked, tokenised, batched, and read off the outputs. */
+
+import { setImmediate } from "node:timers/promises";
+import { z } from "zod";
+import { ConfigError, RequestError } from "../errors.ts";
+import { type ConfigJson, parseConfig, size } from "../models/config.ts";
+import type { OpenModel } from "../models/open.ts";
+import type { Session } from "../runtime/session.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { type BatchOptions, BatchRunner, type EncodedText } from "./batch-runner.ts";
+import { type LabelConfig, readLabels } from "./labels.ts";
+
+/** What a task needs of a model to answer. */
+export interface TaskModel extends LabelConfig {
+  readonly tokenizer: Tokenizer;
+  /** Most tokens of one input. */
+  readonly maxLength: number;
+  /** The wanted output for one text, without the batch axis; several in the order of `AnswerTask.outputs`. */
+  run(encoding: EncodedText): Promise<Tensor[]>;
+}
+
+/** How one kind of question is asked and answered. */
+export interface AnswerTask<Input, Options, Answer> {
+  /** Outputs that are read: the first of these groups that the model has. */
+  outputs(config: ConfigJson): readonly (readonly string[])[];
+  readonly input: z.ZodType<Input>;
+  readonly options: z.ZodType<Options>;
+  /** Must call `model.run` before it first waits, so that inputs of one call share batches. */
+  answer(model: TaskModel, input: Input, options: Options): Promise<Answer>;
+}
+
+/** Time of tokenising after which other work, such as a health check, comes first. */
+const sliceMs = 10;
+
+export class Predictor<Answer = unknown> {
+  private constructor(
+    readonly task: string,
+    private readonly definition: AnswerTask<unknown, unknown, Answer>,
+    private readonly model: TaskModel,
+    private readonly session: Session,
+  ) {}
+
+  /** @throws ConfigError, code unsupported, when the model has not the outputs that the task reads. */
+  static open<Input, Options, Answer>(
+    task: string,
+    definition: AnswerTask<Input, Options, Answer>,
+    model: OpenModel,
+    options: BatchOptions = {},
+  ): Predictor<Answer> {
+    const outputs = wantedOutputs(task, definition.outputs(model.config), model);
+    const runner = new BatchRunner(model.session, model.tokenizer.padId, outputs, options);
+    const taskModel: TaskModel = {
+      ...readLabels(model.config, model.folder),
+      tokenizer: model.tokenizer,
+      maxLength: maxLengthOf(model.config, model.tokenizer, model.folder),
+      run: async (encoding) => {
+        const results = await runner.run(encoding);
+        return outputs.map((name) => results[name]!);
+      },
+    };
+    return new Predictor(task, definition as AnswerTask<unknown, unknown, Answer>, taskModel, model.session);
+  }
+
+  /**
+   * One answer for each input, in their order. Calls under way share batches.
+   * @throws RequestError when an input or an option is not valid.
+   */
+  async predict(inputs: readonly unknown[], options: unknown = {}): Promise<Answer[]> {
+    const checkedOptions = check(this.definition.options, options, `${this.task}: options`);
+    const checked = inputs.map((input, at) =>
+      check(this.definition.input, input, `${this.task}: input ${at + 1}`),
+    );
+    const answers: Promise<Answer>[] = [];
+    let sliceStartMs = performance.now();
+    for (const input of checked) {
+      if (performance.now() - sliceStartMs > sliceMs) {
+        await setImmediate();
+        sliceStartMs = performance.now();
+      }
+      const answer = this.definition.answer(this.model, input, checkedOptions);
+      answer.catch(() => undefined); // reported below, perhaps only after later inputs are tokenised
+      answers.push(answer);
+    }
+    return Promise.all(answers);
+  }
+
+  /** Frees the model. */
+  release(): Promise<void> {
+    return this.session.release();
+  }
+}
+
+function wantedOutputs(
+  task: string,
+  groups: readonly (readonly string[])[],
+  { session, architecture, folder }: OpenModel,
+): readonly string[] {
+  const has = (name: string): boolean => session.outputs.some((output) => output.name === name);
+  const found = groups.find((names) => names.every(has));
+  if (found) return found;
+  throw new ConfigError(
+    `${folder}: ${architecture.name} is for ${architecture.task} and cannot do ${task}; give a model made for it`,
+    { code: "unsupported" },
+  );
+}
+
+function check<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => [...path, message].join(": "));
+  throw new RequestError(`${where}: ${problems.join("; ")}`);
+}
+
+const lengthSchema = z.object({ maxPositionEmbeddings: size.optional() });
+
+/** The fewer of what the model has positions for and what the tokenizer names. */
+function maxLengthOf(config: ConfigJson, { modelMaxLength }: Tokenizer, where: string): number {
+  const { maxPositionEmbeddings } = parseConfig(lengthSchema, config, where);
+  return Math.min(maxPositionEmbeddings ?? 512, modelMaxLength ?? Number.POSITIVE_INFINITY);
+}

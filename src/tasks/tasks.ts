@@ -1,0 +1,200 @@
+/** Every task by name: how its training data is prepared, and how its questions are answered. */
+
+import type { DataTask, ExamplesByTask } from "../data/examples.ts";
+import { splitExamples } from "../data/labels.ts";
+import { type ReadOptions, readExamples } from "../data/read-examples.ts";
+import type { BadRow } from "../data/text-file.ts";
+import { ConfigError } from "../errors.ts";
+import type { ConfigJson } from "../models/config.ts";
+import type { TaskName } from "../models/model.ts";
+import type { OpenModel } from "../models/open.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Dataset, TrainTask } from "../train/task.ts";
+import type { BatchOptions } from "./batch-runner.ts";
+import { pretrainingData } from "./bert-pretraining.ts";
+import { type DataRecipe, type EncodingSetup, trainTask } from "./dataset.ts";
+import { featureAnswers } from "./feature-extraction.ts";
+import { maskAnswers } from "./fill-mask.ts";
+import { maskedData } from "./masked-lm.ts";
+import { choiceAnswers, choiceData } from "./multiple-choice.ts";
+import { Predictor } from "./predictor.ts";
+import { questionAnswers, questionData } from "./question-answering.ts";
+import { classificationAnswers, classificationData, labelKindOf } from "./text-classification.ts";
+import { taggingAnswers, taggingData } from "./token-classification.ts";
+
+const recipes: { readonly [T in DataTask]: DataRecipe<ExamplesByTask[T]> } = {
+  "text-classification": classificationData,
+  "token-classification": taggingData,
+  "question-answering": questionData,
+  "masked-lm": maskedData,
+  "bert-pretraining": pretrainingData,
+  "multiple-choice": choiceData,
+};
+
+const answerTasks = {
+  "text-classification": classificationAnswers,
+  "token-classification": taggingAnswers,
+  "question-answering": questionAnswers,
+  "fill-mask": maskAnswers,
+  "feature-extraction": featureAnswers,
+  "multiple-choice": choiceAnswers,
+} as const;
+
+/** Tasks that models can be trained for. */
+export const dataTasks = Object.keys(recipes) as DataTask[];
+
+/** Tasks that a predictor or a pipeline answers. */
+export type AnswerTaskName = keyof typeof answerTasks;
+export const answerTaskNames = Object.keys(answerTasks) as AnswerTaskName[];
+
+/** The head that a data task trains: `masked-lm` trains `fill-mask`. */
+export const headOf = (task: DataTask): TaskName => recipes[task].name;
+
+/** The data task that trains and evaluates a model's head. @throws ConfigError, code unsupported, when none does. */
+export function dataTaskOf(head: TaskName): DataTask {
+  const found = dataTasks.find((task) => headOf(task) === head);
+  if (found) return found;
+  throw new ConfigError(`${head}: no data is read for this task; known are ${dataTasks.join(", ")}`, {
+    code: "unsupported",
+  });
+}
+
+export interface PrepareOptions extends ReadOptions {
+  /** Most tokens of an item. Default 128, for questions 384; never more than the tokenizer allows. */
+  maxLength?: number;
+  /** Draws the share held out for validation, and sentence pairs. Default 0. */
+  seed?: number;
+}
+
+export interface TrainingFiles extends PrepareOptions {
+  trainPath: string;
+  /** Default: a share of the training examples is held out. */
+  validationPath?: string;
+  /** That share, between 0 and 1. Default 0.1. */
+  validationShare?: number;
+}
+
+export interface PreparedTraining {
+  readonly task: TrainTask;
+  readonly train: Dataset;
+  readonly validation: Dataset;
+  /** Rows of both files that cannot be used. */
+  readonly badRows: readonly BadRow[];
+  /** Examples that were shortened to `maxLength`. */
+  readonly truncated: number;
+}
+
+/**
+ * Reads and encodes training and validation data. Labels are those of both files.
+ * @throws ConfigError when a file cannot be used.
+ */
+export async function prepare<T extends DataTask>(
+  task: T,
+  files: TrainingFiles,
+  tokenizer: Tokenizer,
+): Promise<PreparedTraining> {
+  const recipe: DataRecipe<ExamplesByTask[T]> = recipes[task];
+  const { trainPath, validationPath, validationShare = 0.1, seed = 0, ...options } = files;
+  const read = await readExamples(task, trainPath, options);
+  const readValidation =
+    validationPath === undefined
+      ? undefined
+      : await readExamples(task, validationPath, {
+          ...options,
+          labelKind: labelKindOf(recipe.configOf(read.examples)),
+        });
+  const { train, validation } = readValidation
+    ? { train: read.examples, validation: readValidation.examples }
+    : splitExamples(read.examples, validationShare, seed);
+  const config = recipe.configOf([...train, ...validation]);
+  const setup = setupOf(recipe, { ...options, seed }, tokenizer);
+  const [trainData, validationData] = [train, validation].map((examples) =>
+    recipe.datasetOf(examples, config, setup),
+  );
+  return {
+    task: trainTask(recipe, config, setup.maxLength),
+    train: trainData!,
+    validation: validationData!,
+    badRows: [...read.badRows, ...(readValidation?.badRows ?? [])],
+    truncated: trainData!.truncated + validationData!.truncated,
+  };
+}
+
+export interface PreparedEvaluation {
+  readonly task: TrainTask;
+  readonly dataset: Dataset;
+  readonly badRows: readonly BadRow[];
+  readonly truncated: number;
+}
+
+/**
+ * Reads and encodes a file for a trained model, whose config gives the labels.
+ * @throws ConfigError when the file cannot be used or its labels are not the model's.
+ */
+export async function prepareEvaluation<T extends DataTask>(
+  task: T,
+  path: string,
+  config: ConfigJson,
+  tokenizer: Tokenizer,
+  options: PrepareOptions = {},
+): Promise<PreparedEvaluation> {
+  const recipe: DataRecipe<ExamplesByTask[T]> = recipes[task];
+  const { examples, badRows } = await readExamples(task, path, {
+    labelKind: labelKindOf(config),
+    ...options,
+  });
+  const setup = setupOf(recipe, options, tokenizer);
+  const dataset = recipe.datasetOf(examples, config, setup);
+  return { task: trainTask(recipe, {}, setup.maxLength), dataset, badRows, truncated: dataset.truncated };
+}
+
+function setupOf(
+  { defaultLength }: DataRecipe<never>,
+  { maxLength = defaultLength, seed = 0 }: PrepareOptions,
+  tokenizer: Tokenizer,
+): EncodingSetup {
+  const { modelMaxLength = Number.POSITIVE_INFINITY } = tokenizer;
+  if (!Number.isInteger(maxLength) || maxLength < 8) {
+    throw new ConfigError(`maxLength must be a whole number of tokens, at least 8, got ${maxLength}`);
+  }
+  return { tokenizer, maxLength: Math.min(maxLength, modelMaxLength), seed };
+}
+
+export interface PredictorOptions extends BatchOptions {
+  /** Default: what the model's head is for. */
+  readonly task?: AnswerTaskName;
+}
+
+/** What answers questions with an open model. @throws ConfigError, code unsupported, when it is of another task. */
+export function predictor(model: OpenModel, { task, ...options }: PredictorOptions = {}): Predictor {
+  const { task: head } = model.architecture;
+  const name = task ?? (head === "pretraining" ? "fill-mask" : head);
+  if (!isAnswerTask(name)) {
+    throw new ConfigError(
+      `${model.folder}: ${name} has no predictor; known are ${answerTaskNames.join(", ")}`,
+      {
+        code: "unsupported",
+      },
+    );
+  }
+  return openPredictor(name, model, options);
+}
+
+const isAnswerTask = (name: string): name is AnswerTaskName => name in answerTasks;
+
+function openPredictor(name: AnswerTaskName, model: OpenModel, options: BatchOptions): Predictor {
+  switch (name) {
+    case "text-classification":
+      return Predictor.open(name, classificationAnswers, model, options);
+    case "token-classification":
+      return Predictor.open(name, taggingAnswers, model, options);
+    case "question-answering":
+      return Predictor.open(name, questionAnswers, model, options);
+    case "fill-mask":
+      return Predictor.open(name, maskAnswers, model, options);
+    case "feature-extraction":
+      return Predictor.open(name, featureAnswers, model, options);
+    case "multiple-choice":
+      return Predictor.open(name, choiceAnswers, model, options);
+  }
+}
