@@ -28,7 +28,9 @@ describe("serve", () => {
     expect(entities[0]).toMatchObject({ word: "john", start: 0, end: 4 });
     const last = ask(Array(32).fill("the film was good , ".repeat(100)));
     const health = async (): Promise<unknown> => (await fetch(`${url}/health`)).json();
-    await expect.poll(health, { interval: 5 }).toMatchObject({ models: [{ queueLength: 32 }] });
+    await expect
+      .poll(health, { interval: 5, timeout: 10_000 })
+      .toMatchObject({ models: [{ queueLength: 32 }] });
     child.kill("SIGTERM");
     expect((await last).status).toBe(200);
     expect(await end).toMatchObject({ code: 0, stderr: expect.stringContaining("stopping") });

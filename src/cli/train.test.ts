@@ -90,7 +90,7 @@ name: from-file
   });
 
   test("stops at Ctrl-C, says how to go on, and resumes to the weights of an uninterrupted run", async () => {
-    const long = ["train", "./blank", ...flags, "--epochs", "40", "--evaluate-every", "1000", "--name"];
+    const long = ["train", "./blank", ...flags, "--epochs", "20", "--evaluate-every", "1000", "--name"];
     const child = start([...long, "stopped"]);
     child.stderr!.on("data", (text) => {
       if (String(text).includes("steps  ")) child.kill("SIGINT");
@@ -98,7 +98,7 @@ name: from-file
     const stopped = await ended(child);
     expect(stopped.code).toBe(1);
     const [, command] = /go on with: tesserae (.+)/.exec(stopped.stdout)!;
-    expect(command).toContain("--epochs 40");
+    expect(command).toContain("--epochs 20");
     const resumed = await run(command!.split(" "));
     expect(resumed.stderr).toContain("resumed after step");
     const whole = JSON.parse((await run([...long, "whole", "--json"])).stdout);

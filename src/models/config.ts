@@ -65,7 +65,7 @@ export const activationName = z.enum(Object.keys(activations) as [ActivationName
 /** Class names by index, `{"0": "negative", …}`; Hugging Face leaves it out where there are two. */
 export const id2label = z
   .record(z.string().regex(/^\d+$/, "keys must be numbers"), z.string())
-  .optional()
+  .nullish()
   .transform((table) => {
     const entries = Object.entries(table ?? { 0: "LABEL_0", 1: "LABEL_1" });
     return entries.sort(([a], [b]) => Number(a) - Number(b)).map(([, label]) => label);

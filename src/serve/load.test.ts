@@ -48,6 +48,7 @@ const predict = (model: string, inputs: unknown, signal?: AbortSignal): Promise<
 const metricOf = async (pattern: RegExp): Promise<number> =>
   Number(pattern.exec(await (await fetch(`${url}/metrics`)).text())?.[1] ?? 0);
 
+const patiently = { timeout: 10_000, interval: 10 };
 const queueLength = /tesserae_queue_texts\{model="heavy"\} (\d+)/;
 
 describe("a server under load", () => {
@@ -91,7 +92,7 @@ describe("a server under load", () => {
   test("refuses with 429 and Retry-After what its queue has no room for, and answers the rest", async () => {
     await start(heavy, { maxQueue: 64 });
     const first = predict("heavy", Array(63).fill(longText));
-    await expect.poll(() => metricOf(queueLength)).toBe(63);
+    await expect.poll(() => metricOf(queueLength), patiently).toBe(63);
     const [second, refused] = await Promise.all([
       predict("heavy", longText),
       predict("heavy", [longText, "a"]),
@@ -104,15 +105,15 @@ describe("a server under load", () => {
   test("drops the waiting work of clients that went away", async () => {
     await start(heavy);
     const kept = predict("heavy", Array(64).fill(longText));
-    await expect.poll(() => metricOf(queueLength)).toBe(64);
+    await expect.poll(() => metricOf(queueLength), patiently).toBe(64);
     const gone = new AbortController();
     const dropped = predict("heavy", Array(64).fill(longText), gone.signal);
-    await expect.poll(() => metricOf(queueLength)).toBe(128);
+    await expect.poll(() => metricOf(queueLength), patiently).toBe(128);
     gone.abort();
     await expect(dropped).rejects.toThrow();
     expect((await kept).status).toBe(200);
     await expect
-      .poll(() => metricOf(/tesserae_requests_total\{model="heavy",outcome="cancelled"\} (\d+)/))
+      .poll(() => metricOf(/tesserae_requests_total\{model="heavy",outcome="cancelled"\} (\d+)/), patiently)
       .toBe(1);
     expect(await metricOf(/tesserae_batch_size_texts_sum\{model="heavy"\} (\d+)/)).toBe(64);
   });
@@ -120,7 +121,7 @@ describe("a server under load", () => {
   test("answers every request that has arrived before it closes", async () => {
     await start(heavy);
     const answers = Array.from({ length: 12 }, () => predict("heavy", longText));
-    await expect.poll(() => metricOf(queueLength)).toBe(12);
+    await expect.poll(() => metricOf(queueLength), patiently).toBe(12);
     const closed = server.close();
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(12).fill(200));
     await closed;

@@ -42,7 +42,7 @@ button:disabled { opacity: .6; cursor: progress; }
 #bars .fill { position: absolute; inset: 0 auto 0 0; background: var(--bar); opacity: .55; }
 #bars .name, #bars .score { position: relative; overflow-wrap: anywhere; }
 #bars .score { font-variant-numeric: tabular-nums; }
-pre { overflow: auto; max-height: 20rem; padding: .75rem; background: var(--ground); border-radius: 6px; font-size: .85rem; }
+pre { overflow: auto; white-space: pre-wrap; max-height: 20rem; padding: .75rem; background: var(--ground); border-radius: 6px; font-size: .85rem; }
 #error { color: var(--error); font-weight: 600; margin: 0; }
 footer { margin-top: 1.25rem; display: flex; gap: 1.25rem; }
 a { color: var(--accent); }

@@ -34,7 +34,7 @@ const page = `<!doctype html>
   <h2>No models yet</h2>
   <p>Get one from the hub or train one, then reload this page:</p>
   <pre>tesserae pull org/name
-tesserae train bert-tiny --task text-classification --data reviews.csv --name reviews</pre>
+tesserae train org/name --task text-classification --data reviews.csv --name reviews</pre>
 </section>
 <section aria-labelledby="answer-title" aria-live="polite" id="answer" hidden>
   <h2 id="answer-title">Answer</h2>
