@@ -5,7 +5,7 @@ import { RequestError } from "../errors.ts";
 import { type OpenModel, openModel } from "../models/open.ts";
 import { profileTable } from "../runtime/profile.ts";
 import type { Feeds } from "../runtime/session.ts";
-import { Catalog } from "../serve/catalog.ts";
+import { Catalog } from "../store/catalog.ts";
 import { Random } from "../tensor/random.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { createCommand, runs, wholeNumber, wholeNumbers } from "./command.ts";

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { readConfig } from "../models/config.ts";
 import { architectureOf } from "../models/registry.ts";
-import { Catalog } from "../serve/catalog.ts";
+import { Catalog } from "../store/catalog.ts";
 import { dataTaskOf, prepareEvaluation } from "../tasks/tasks.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
 import { evaluate } from "../train/trainer.ts";

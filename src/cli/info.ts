@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { readConfig } from "../models/config.ts";
 import { architectureOf } from "../models/registry.ts";
-import { Catalog } from "../serve/catalog.ts";
+import { Catalog } from "../store/catalog.ts";
 import type { Lineage } from "../store/manifest.ts";
 import { createCommand, runs } from "./command.ts";
 import { countParameters, fileSizes, labelsIn } from "./describe.ts";

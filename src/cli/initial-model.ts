@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ConfigError, TesseraeError } from "../errors.ts";
 import { bertConfigs } from "../models/bert.ts";
 import { type ConfigJson, readConfig } from "../models/config.ts";
-import { Catalog } from "../serve/catalog.ts";
+import { Catalog } from "../store/catalog.ts";
 import { nearest } from "../store/nearest.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";

@@ -1,7 +1,7 @@
 /** `tesserae list`: the models that are here. */
 
 import type { Command } from "commander";
-import { Catalog, type CatalogModel } from "../serve/catalog.ts";
+import { Catalog, type CatalogModel } from "../store/catalog.ts";
 import { createCommand, runs } from "./command.ts";
 import { fileSizes } from "./describe.ts";
 import { showBytes, showMetrics, showTable } from "./format.ts";

@@ -1,7 +1,7 @@
 /** `tesserae predict`: a model's answers to texts, a file of texts, or standard input. */
 
 import type { Command } from "commander";
-import { Catalog } from "../serve/catalog.ts";
+import { Catalog } from "../store/catalog.ts";
 import { openForTask } from "../tasks/open-for-task.ts";
 import type { Predictor } from "../tasks/predictor.ts";
 import { predictor } from "../tasks/tasks.ts";

@@ -81,10 +81,14 @@ class BertEmbeddings {
     this.norm = new LayerNorm(init, hiddenSize, layerNormEps);
   }
 
-  /** ids and segments [B, T] → [B, T, D]. Without segments all tokens are in the first. */
-  forward(ctx: Context, ids: Node, segments: Node | undefined): Node {
-    const segment = segments ? this.segment.forward(segments) : slice(this.segment.weight, 0, 0, 1);
-    const sum = add(add(this.word.forward(ids), segment), this.position.forward(ids.shape[1]!));
+  /** → [B, T, D]. Without segments all tokens are in the first; without positions they count from 0. */
+  forward(ctx: Context, { token_type_ids, position_ids, ...inputs }: Inputs): Node {
+    const ids = required(inputs, "input_ids");
+    const segment = token_type_ids
+      ? this.segment.forward(token_type_ids)
+      : slice(this.segment.weight, 0, 0, 1);
+    const position = position_ids ? this.position.at(position_ids) : this.position.forward(ids.shape[1]!);
+    const sum = add(add(this.word.forward(ids), segment), position);
     return ctx.dropout(this.norm.forward(sum), this.config.hiddenDropoutProb);
   }
 }
@@ -128,12 +132,12 @@ export class Bert {
   }
 
   /**
-   * `input_ids`, `attention_mask` (1 = attend; all by default) and `token_type_ids`, each [B, T] → [B, T, D].
+   * `input_ids`, `attention_mask` (1 = attend; all by default), `token_type_ids` and `position_ids`, each [B, T]
+   * → [B, T, D]. The mask may be of pairs, [B, T, T].
    * Captures `hidden_states.N` (0: the embeddings) and `attentions.N`.
    */
   forward(ctx: Context, inputs: Inputs): Node {
-    const ids = required(inputs, "input_ids");
-    const embedded = this.embeddings.forward(ctx, ids, inputs.token_type_ids);
+    const embedded = this.embeddings.forward(ctx, inputs);
     const bias = inputs.attention_mask && paddingBias(inputs.attention_mask, embedded.dtype);
     let hidden = ctx.capture("hidden_states.0", embedded);
     this.layers.forEach((layer, at) => {

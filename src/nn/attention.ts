@@ -45,9 +45,14 @@ export function scaledDotProductAttention(
   return matmul(ctx.dropout(probabilities, dropout), value);
 }
 
-/** A mask [B, S] (1 = attend) as a bias [B, 1, 1, S]: 0 where allowed, −∞ (finite) elsewhere. */
-export const paddingBias = (mask: Node, dtype: DType): Node =>
-  mul(sub(1, cast(unsqueeze(unsqueeze(mask, 1), 1), dtype)), forbidden(dtype));
+/**
+ * A mask (1 = attend) of keys [B, S] or of pairs [B, T, S] as a bias [B, 1, 1, S] or [B, 1, T, S]: 0 where allowed, the
+ * most negative number elsewhere.
+ */
+export function paddingBias(mask: Node, dtype: DType): Node {
+  const perHead = unsqueeze(mask.rank === 2 ? unsqueeze(mask, 1) : mask, 1);
+  return mul(sub(1, cast(perHead, dtype)), forbidden(dtype));
+}
 
 /** A bias [T, S] under which position t sees only positions s ≤ t. */
 export function causalBias(targetLength: Dim, sourceLength: Dim, dtype: DType): Node {

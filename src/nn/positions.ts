@@ -2,6 +2,7 @@
 
 import { ConfigError } from "../errors.ts";
 import { constant, type Node } from "../graph/node.ts";
+import { gather } from "../graph/ops/indexing.ts";
 import { slice } from "../graph/ops/shape.ts";
 import type { Dim } from "../tensor/dims.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -19,6 +20,11 @@ export class LearnedPositions {
   /** The vectors of the first `length` positions [T, D]. @throws ShapeError when a numeric length is too long. */
   forward(length: Dim): Node {
     return slice(this.weight, 0, 0, length);
+  }
+
+  /** The vectors of given positions: ids [...] int64 → [..., D]. */
+  at(positions: Node): Node {
+    return gather(this.weight, positions);
   }
 }
 

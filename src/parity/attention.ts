@@ -86,12 +86,16 @@ async function runSubCase(key: string, all: Tensors, build: (nodes: Nodes) => At
   }
 }
 
-/** torch.nn.MultiheadAttention, batch first: query [B, T, D], key and value [B, S, D]; packed input projection. */
+/** torch.nn.MultiheadAttention, batch first: query [B, T, D], key and value [B, S, ·]. */
 function multiHead(nodes: Nodes, numHeads: number): Attended {
   const width = nodes.query!.shape.at(-1)!;
   const thirds = [width, width, width];
-  const weights = split(nodes.in_proj_weight!, 0, thirds);
-  const biases = split(nodes.in_proj_bias!, 0, thirds);
+  const { in_proj_weight: packed, in_proj_bias: packedBias } = nodes;
+  // Keys and values of other widths than the query's have weights of their own.
+  const weights = packed
+    ? split(packed, 0, thirds)
+    : [nodes.q_proj_weight!, nodes.k_proj_weight!, nodes.v_proj_weight!];
+  const biases = packedBias ? split(packedBias, 0, thirds) : [];
   const [query, key, value] = [nodes.query!, nodes.key!, nodes.value!].map((x, at) =>
     splitHeads(linear(x, weights[at]!, biases[at]), numHeads),
   ) as [Node, Node, Node];

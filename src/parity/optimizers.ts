@@ -44,14 +44,14 @@ interface Layout {
 function layoutOf(parityCase: ParityCase, key: string, run: Run): Layout {
   const spans = new Map<string, { start: number; shape: readonly number[]; size: number }>();
   let size = 0;
-  const groups = run.groups.map(({ params, weight_decay }) => {
+  const groups = run.groups.map(({ params, weight_decay, lr = run.lr }) => {
     const start = size;
     for (const name of params) {
       const initial = inputOf(parityCase, `${key}.init.${name}`);
       spans.set(name, { start: size, shape: initial.shape, size: initial.size });
       size += initial.size;
     }
-    return { start, end: size, weightDecay: weight_decay ?? run.weight_decay };
+    return { start, end: size, weightDecay: weight_decay ?? run.weight_decay, rateFactor: lr / run.lr };
   });
   return { spans, groups, size };
 }

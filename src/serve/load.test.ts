@@ -6,8 +6,8 @@ import type { FastifyInstance } from "fastify";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
 import { tinyConfig, withLabels, writeTinyModel } from "../../test/support/tiny-model.ts";
+import { Catalog } from "../store/catalog.ts";
 import { ModelStore } from "../store/store.ts";
-import { Catalog } from "./catalog.ts";
 import type { Limits } from "./limits.ts";
 import { buildServer } from "./server.ts";
 

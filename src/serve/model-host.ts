@@ -2,7 +2,7 @@
 
 import { RuntimeFailure } from "../errors.ts";
 import { startThread, type Thread, workerUrl } from "../runtime/thread.ts";
-import type { CatalogModel } from "./catalog.ts";
+import type { CatalogModel } from "../store/catalog.ts";
 import { countInputs, type PredictBody } from "./limits.ts";
 import type { ModelApi, ModelDescription, ModelInit } from "./model-worker.ts";
 import type { BatchRecord } from "./observed-session.ts";

@@ -1,7 +1,7 @@
 /** The models that a server answers for: opened when first asked, the least recently used closed again. */
 
 import { LRUCache } from "lru-cache";
-import type { Catalog, CatalogModel } from "./catalog.ts";
+import type { Catalog, CatalogModel } from "../store/catalog.ts";
 import { type HostOptions, type HostState, ModelHost } from "./model-host.ts";
 
 /** Models kept open at once. */

@@ -3,9 +3,11 @@
 import { OrtSession } from "../runtime/ort-session.ts";
 import type { SessionOptions } from "../runtime/session.ts";
 import { serveThread } from "../runtime/thread.ts";
+import { FeatureTensor } from "../tasks/feature-tensor.ts";
 import { openForTask } from "../tasks/open-for-task.ts";
+import { answer } from "../tasks/pipeline.ts";
+import type { Predictor } from "../tasks/predictor.ts";
 import { predictor } from "../tasks/tasks.ts";
-import { answer } from "./answer.ts";
 import { Gate } from "./gate.ts";
 import { type BatchRecord, observed } from "./observed-session.ts";
 
@@ -57,7 +59,7 @@ serveThread(async ({ folder, session }: ModelInit): Promise<ModelApi> => {
       callers.set(id, caller);
       const cost = Array.isArray(inputs) ? inputs.length : 1;
       try {
-        const result = await gate.run(cost, caller.signal, () => answer(answers, inputs, parameters));
+        const result = await gate.run(cost, caller.signal, () => plainAnswer(answers, inputs, parameters));
         return { result, batches: batches.splice(0) };
       } finally {
         callers.delete(id);
@@ -66,3 +68,9 @@ serveThread(async ({ folder, session }: ModelInit): Promise<ModelApi> => {
     cancel: (id) => callers.get(id)?.abort(),
   };
 });
+
+/** The pipeline's answer with nested arrays in the place of a tensor. */
+async function plainAnswer(answers: Predictor, inputs: unknown, parameters: object): Promise<unknown> {
+  const result = await answer(answers, inputs, parameters);
+  return result instanceof FeatureTensor ? result.tolist() : result;
+}

@@ -4,9 +4,9 @@ import type { FastifyInstance } from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
 import { tinyConfig, withLabels, writeTinyModel } from "../../test/support/tiny-model.ts";
+import { Catalog } from "../store/catalog.ts";
 import { ModelStore } from "../store/store.ts";
 import { pipeline } from "../tasks/pipeline.ts";
-import { Catalog } from "./catalog.ts";
 import { buildServer, type ServerOptions } from "./server.ts";
 
 const folder = useTemporaryFolder();

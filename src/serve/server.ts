@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyInstance } from "fastify";
 import { RequestError } from "../errors.ts";
 import type { SessionOptions } from "../runtime/session.ts";
-import { Catalog } from "./catalog.ts";
+import { Catalog } from "../store/catalog.ts";
 import { addHealthRoutes, type ServerState } from "./health-routes.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { ServerMetrics } from "./metrics.ts";

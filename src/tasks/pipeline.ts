@@ -140,15 +140,23 @@ export async function pipeline<T extends keyof PipelineByTask>(
 }
 
 /** One call: reads the arguments, asks for answers, and gives them the shape that callers expect. */
-async function run(task: AnswerTaskName, answers: Predictor, args: readonly unknown[]): Promise<unknown> {
+function run(task: AnswerTaskName, answers: Predictor, args: readonly unknown[]): Promise<unknown> {
   const { inputs, options } = readArguments(task, args);
+  return answer(answers, inputs, options);
+}
+
+/**
+ * The answer to one input or the list of answers to a list, in the shapes of transformers.js.
+ * @throws RequestError when an input or an option is not valid.
+ */
+export async function answer(answers: Predictor, inputs: unknown, options: object): Promise<unknown> {
   const isList = Array.isArray(inputs);
   const results = await answers.predict(isList ? inputs : [inputs], options);
-  if (task === "feature-extraction") return FeatureTensor.stack(results as Features[]);
+  if (answers.task === "feature-extraction") return FeatureTensor.stack(results as Features[]);
   const { top_k = 1 } = options as { top_k?: number | null };
   const isSingle = top_k === 1;
-  if (task === "text-classification" && isSingle) return (results as LabelScore[][]).flat();
-  const shaped = task === "question-answering" && isSingle ? (results as Answer[][]).flat() : results;
+  if (answers.task === "text-classification" && isSingle) return results.flat();
+  const shaped = answers.task === "question-answering" && isSingle ? results.flat() : results;
   return isList ? shaped : shaped[0];
 }
 

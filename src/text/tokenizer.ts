@@ -135,7 +135,13 @@ export class Tokenizer {
   /** The special tokens by the fields of `tokenizer_config.json`; other libraries do not guess them. */
   private specialTokens(): Record<string, string> {
     const { padId, clsId, sepId, maskId, unkId } = this;
-    const ids = { pad_token: padId, cls_token: clsId, sep_token: sepId, mask_token: maskId, unk_token: unkId };
+    const ids = {
+      pad_token: padId,
+      cls_token: clsId,
+      sep_token: sepId,
+      mask_token: maskId,
+      unk_token: unkId,
+    };
     return Object.fromEntries(
       Object.entries(ids).flatMap(([name, id]) => {
         const token = id === undefined ? undefined : this.idToToken(id);

@@ -25,11 +25,13 @@ export interface AdamWOptions {
   readonly epsilon?: number;
 }
 
-/** Elements [start, end) that share a weight decay. */
+/** Elements [start, end) that share a weight decay and a learning rate. */
 export interface ParameterGroup {
   readonly start: number;
   readonly end: number;
   readonly weightDecay: number;
+  /** Factor of the learning rate; default 1. */
+  readonly rateFactor?: number;
 }
 
 export interface UpdateOptions {
@@ -146,7 +148,7 @@ export class AdamW {
     options: UpdateOptions,
   ): Promise<void> {
     for (const group of groups) {
-      const numbers = this.numbers(group.weightDecay, options);
+      const numbers = this.numbers(group, options);
       for (const [start, end] of pieces(group.start, group.end)) {
         const p = view(state.parameters, start, end);
         const m = view(state.firstMoment, start, end);
@@ -158,13 +160,14 @@ export class AdamW {
   }
 
   private numbers(
-    weightDecay: number,
-    { learningRate, gradientScale, step }: UpdateOptions,
+    { weightDecay, rateFactor = 1 }: ParameterGroup,
+    { learningRate: baseRate, gradientScale, step }: UpdateOptions,
   ): Record<string, Tensor> {
     const {
       betas: [beta1, beta2],
       epsilon,
     } = this.options;
+    const learningRate = baseRate * rateFactor;
     const values = {
       gradientScale,
       keep1: beta1,

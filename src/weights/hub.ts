@@ -217,7 +217,7 @@ function toConfigError(error: unknown, id: string, revision: string): TesseraeEr
     const reason = error instanceof Error ? `${error.message} ${causeOf(error)}`.trim() : String(error);
     return new ConfigError(
       `${where}: the download failed: ${reason}; check the connection and HF_ENDPOINT, then run it again`,
-      { cause: error },
+      { code: "runtime", cause: error },
     );
   }
   const { statusCode } = error;
@@ -230,7 +230,10 @@ function toConfigError(error: unknown, id: string, revision: string): TesseraeEr
       : "it does not exist, or it is private or gated and needs HF_TOKEN";
     return new ConfigError(`${where}: access was refused (${statusCode}); ${advice}`, { cause: error });
   }
-  return new ConfigError(`${where}: the hub answered ${statusCode}; try again later`, { cause: error });
+  return new ConfigError(`${where}: the hub answered ${statusCode}; try again later`, {
+    code: "runtime",
+    cause: error,
+  });
 }
 
 const causeOf = (error: Error): string => (error.cause instanceof Error ? `(${error.cause.message})` : "");

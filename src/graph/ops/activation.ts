@@ -4,7 +4,7 @@ import { defineOp, type Node, requireFloat } from "../node.ts";
 import { matchGelu } from "./compositions.ts";
 import { add, mul } from "./core.ts";
 import { chebyshevErf } from "./erf64.ts";
-import { erf, exp, relu, sigmoid, silu, square, tanh } from "./math.ts";
+import { erf, exp, leakyRelu, relu, sigmoid, silu, square, tanh } from "./math.ts";
 
 /**
  * x Φ(x) with the normal distribution function Φ, exact. Hendrycks & Gimpel 2016, https://arxiv.org/abs/1606.08415
@@ -41,6 +41,7 @@ export const quickGelu = (x: Node): Node => mul(x, sigmoid(mul(x, 1.702)));
 /** Activations by the names of Hugging Face's `hidden_act`. */
 export const activations = {
   gelu,
+  gelu_python: gelu,
   gelu_new: geluTanh,
   gelu_pytorch_tanh: geluTanh,
   gelu_fast: geluTanh,
@@ -48,6 +49,7 @@ export const activations = {
   relu,
   silu,
   swish: silu,
+  leaky_relu: (x: Node) => leakyRelu(x),
   tanh,
   sigmoid,
 } as const satisfies Record<string, (x: Node) => Node>;

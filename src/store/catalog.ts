@@ -5,9 +5,9 @@ import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../errors.ts";
-import { type Manifest, manifestFile, readManifest } from "../store/manifest.ts";
-import { nearest } from "../store/nearest.ts";
-import { ModelStore } from "../store/store.ts";
+import { type Manifest, manifestFile, readManifest } from "./manifest.ts";
+import { nearest } from "./nearest.ts";
+import { ModelStore } from "./store.ts";
 
 /** A model that can be opened. */
 export interface CatalogModel {
