@@ -52,12 +52,21 @@ export async function openModel(
   const { capture, ...sessionOptions } = options;
   const config = await readConfig(folder);
   const architecture = architectureOf(config, folder);
-  const tokenizer = await loadTokenizer(folder);
   const hasFile = !capture && existsSync(join(folder, modelFile));
   const source: ModelSource = hasFile
     ? { path: join(folder, modelFile) }
     : { ...(await encodeModel(folder, { capture })), name: folder };
-  return { folder, config, architecture, tokenizer, session: await open(source, sessionOptions) };
+  const opening = open(source, sessionOptions); // in its thread, while this one reads the tokenizer
+  try {
+    const tokenizer = await loadTokenizer(folder);
+    return { folder, config, architecture, tokenizer, session: await opening };
+  } catch (error) {
+    await opening.then(
+      (session) => session.release(),
+      () => undefined,
+    );
+    throw error;
+  }
 }
 
 /** A serialised model and the folder its external weights lie in. */

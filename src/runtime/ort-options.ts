@@ -21,7 +21,7 @@ export function ortOptions(
   provider: Provider,
   { weightsFolder, profilePrefix }: { weightsFolder?: string; profilePrefix?: string },
 ): InferenceSession.SessionOptions {
-  const { threads = availableThreads(), spinning = false, prepack = true } = options;
+  const { threads = availableThreads(), spinMicroseconds = 30, prepack = true } = options;
   return {
     executionProviders: executionProviders(provider),
     intraOpNumThreads: threads,
@@ -33,7 +33,8 @@ export function ortOptions(
       // ORT's fusion of skip and norm is two to four times slower on a CPU than the ops it replaces.
       ...(provider === "cpu" && { optimization: { disable_specified_optimizers: "SkipLayerNormFusion" } }),
       session: {
-        "intra_op.allow_spinning": spinning ? "1" : "0",
+        "intra_op.allow_spinning": spinMicroseconds > 0 ? "1" : "0",
+        ...(spinMicroseconds > 0 && { "intra_op.spin_duration_us": String(spinMicroseconds) }),
         disable_prepacking: prepack ? "0" : "1",
         ...(weightsFolder !== undefined && { model_external_initializers_file_folder_path: weightsFolder }),
       },

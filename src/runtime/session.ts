@@ -21,8 +21,11 @@ export interface SessionOptions {
   forceProvider?: boolean;
   /** Threads of one op, from 1. Default: the CPUs this process may use, cgroup limits counted. */
   threads?: number;
-  /** Waiting threads burn CPU: faster alone on a machine, several times slower on a shared one. Default false. */
-  spinning?: boolean;
+  /**
+   * Microseconds for which a thread that waits for work burns its CPU before it sleeps, 0 for none. Some is needed to
+   * bridge the gaps between ops; ORT's own, much longer default is ruinous on a shared machine. Default 30.
+   */
+  spinMicroseconds?: number;
   /** Keep freed memory for later runs. Off saves a third of a training step's peak memory. Default true. */
   arena?: boolean;
   /** Lay matmul weights out anew: 10 % faster runs, but slower to open and the weights copied. Default true. */
