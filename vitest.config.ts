@@ -8,6 +8,15 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     allowOnly: false,
-    coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary", "json-summary"] },
+    coverage: {
+      provider: "v8",
+      include: ["src/**"],
+      reporter: ["text-summary"],
+      thresholds: {
+        "src/graph/**": { lines: 90 },
+        "src/weights/**": { lines: 90 },
+        "src/train/**": { lines: 90 },
+      },
+    },
   },
 });

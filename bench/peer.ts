@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 
 export interface Answer {
   readonly seconds: number;
@@ -47,16 +48,24 @@ export class Peer {
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
+async function rested(peer: Peer): Promise<Answer> {
+  await setTimeout(settleMs);
+  return peer.work();
+}
+
 export interface Comparison {
   readonly ours: Answer;
   readonly theirs: Answer;
 }
 
+/** Idle time before each piece of work, in which threads of the other program that still spin come to rest. */
+const settleMs = 250;
+
 /** Medians of both programs over `runs` alternating pieces of work, after `warmup` uncounted ones. */
 export async function alternate(ours: Peer, theirs: Peer, runs: number, warmup: number): Promise<Comparison> {
   const answers = { ours: [] as Answer[], theirs: [] as Answer[] };
   for (let run = -warmup; run < runs; run++) {
-    const pair = { ours: await ours.work(), theirs: await theirs.work() };
+    const pair = { ours: await rested(ours), theirs: await rested(theirs) };
     if (run < 0) continue;
     answers.ours.push(pair.ours);
     answers.theirs.push(pair.theirs);

@@ -21,7 +21,7 @@ export function ortOptions(
   provider: Provider,
   { weightsFolder, profilePrefix }: { weightsFolder?: string; profilePrefix?: string },
 ): InferenceSession.SessionOptions {
-  const { threads = availableThreads(), spinMicroseconds = 30, prepack = true } = options;
+  const { threads = availableThreads(), spinMicroseconds = 200, prepack = true } = options;
   return {
     executionProviders: executionProviders(provider),
     intraOpNumThreads: threads,

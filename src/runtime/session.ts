@@ -23,7 +23,7 @@ export interface SessionOptions {
   threads?: number;
   /**
    * Microseconds for which a thread that waits for work burns its CPU before it sleeps, 0 for none. Some is needed to
-   * bridge the gaps between ops; ORT's own, much longer default is ruinous on a shared machine. Default 30.
+   * bridge the gaps between ops; ORT's own, much longer default is ruinous on a shared machine. Default 200.
    */
   spinMicroseconds?: number;
   /** Keep freed memory for later runs. Off saves a third of a training step's peak memory. Default true. */

@@ -104,9 +104,11 @@ function targetsOf(examples: readonly ClassificationExample[], config: ConfigJso
       );
 }
 
+/** A label by its name, or by its number as in data made for a model whose classes have names. */
 function classOf(name: string, labels: readonly string[]): number {
   const at = labels.indexOf(name);
   if (at >= 0) return at;
+  if (/^\d+$/.test(name) && Number(name) < labels.length) return Number(name);
   throw new ConfigError(
     `text-classification: the label "${name}" is not one of the model's: ${labels.slice(0, 20).join(", ")}`,
     { code: "data" },

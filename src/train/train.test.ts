@@ -107,6 +107,36 @@ describe("a training step", () => {
     expect(results[2]).not.toEqual(results[0]);
   });
 
+  test("adds the gradients of repeated tokens exactly, however many threads there are", async () => {
+    const step = await TrainStep.open(
+      architecture,
+      { ...run.config, max_position_embeddings: 512 },
+      { seed: 1, threads: 4 },
+    );
+    const shape = [16, 256];
+    const batch = {
+      input_ids: Tensor.from(
+        "int64",
+        shape,
+        Array.from({ length: 16 * 256 }, (_, at) => 5 + (at % 3)),
+      ),
+      labels: Tensor.from(
+        "int64",
+        [16],
+        Array.from({ length: 16 }, (_, at) => at % 2),
+      ),
+    };
+    const before = step.state.parameters.slice();
+    const gradients = [];
+    for (let time = 0; time < 20; time++) {
+      step.state.parameters.set(before);
+      await step.run([batch], 1, 0);
+      gradients.push(step.state.gradients.slice());
+    }
+    for (const again of gradients) expect(again).toEqual(gradients[0]);
+    await step.release();
+  });
+
   test("with a loss that is not finite changes nothing", async () => {
     const step = await TrainStep.open(architecture, run.config);
     step.state.parameters.fill(Number.NaN, 0, 1000);

@@ -1,12 +1,13 @@
 /** Reading and adding at computed positions. Indices are int32 or int64 and must lie inside the axis. */
 
 import { ShapeError } from "../../errors.ts";
-import { type Dim, equalShapes, normaliseAxis, type Shape, showShape } from "../../tensor/dims.ts";
+import { type Dim, equalShapes, normaliseAxis, productOf, type Shape, showShape } from "../../tensor/dims.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { defineOp, type Node, type OpFunction, sameDType } from "../node.ts";
-import { mul, reshape, transpose, zeros } from "./core.ts";
+import { lowerThrough } from "../onnx/lower.ts";
+import { add, broadcastTo, dimValue, mul, reshape, transpose, zeros } from "./core.ts";
 import { cast, equal, notEqual } from "./select.ts";
-import { iota, unsqueeze } from "./shape.ts";
+import { iota, slice, unsqueeze } from "./shape.ts";
 
 function requireIndices(where: string, indices: Node): void {
   if (indices.dtype !== "int64" && indices.dtype !== "int32") {
@@ -107,10 +108,28 @@ export const scatterAdd: OpFunction = defineOp("scatterAdd", {
     }
     return [{ dtype: sameDType("scatterAdd", [base!, updates!]), shape: base!.shape }];
   },
-  lower: (onnx, [base, indices, updates], { inputs }) =>
-    onnx.node("ScatterND", [base!, asInt64(inputs[1]!, indices!, onnx), updates!], { reduction: "add" }),
+  lower: (onnx, names, call) =>
+    lowerThrough(onnx, names, call, (base, indices, updates) => addPoints(base!, indices!, updates!)),
   vjp: ({ inputs: [, indices], grads: [dy] }) => [dy, null, gatherPoints(dy, indices!)],
 });
+
+/**
+ * `scatterAdd` by ScatterElements over row-major positions: ONNX Runtime's ScatterND adds to one point from several
+ * threads at once and loses sums where points repeat; its ScatterElements is serial, exact and as fast.
+ */
+function addPoints(base: Node, indices: Node, updates: Node): Node {
+  const depth = indices.shape.at(-1) as number;
+  const count = productOf(indices.shape.slice(0, -1));
+  const width = productOf(base.shape.slice(depth));
+  const column = (axis: number): Node => reshape(slice(indices, -1, axis, axis + 1), [count, 1]);
+  let position = column(0);
+  for (let axis = 1; axis < depth; axis++) {
+    position = add(mul(position, dimValue(indices.dtype, base.shape[axis]!)), column(axis));
+  }
+  const rows = reshape(base, [productOf(base.shape.slice(0, depth)), width]);
+  const added = addAlong(rows, broadcastTo(position, [count, width]), reshape(updates, [count, width]), 0);
+  return reshape(added, base.shape);
+}
 
 const requireSameRank = (where: string, x: Node, indices: Node): void => {
   requireIndices(where, indices);
