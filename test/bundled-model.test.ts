@@ -10,8 +10,16 @@ const classify = await pipeline("text-classification", "sst2");
 afterAll(() => classify.dispose());
 
 test("the bundled sentiment model tells plain praise from plain blame", async () => {
-  const praise = ["a moving and beautiful film", "great fun , warm and funny", "an engaging , intelligent drama"];
-  const blame = ["a dull and pointless mess", "boring , lifeless and far too long", "the worst movie of the year"];
+  const praise = [
+    "a moving and beautiful film",
+    "great fun , warm and funny",
+    "an engaging , intelligent drama",
+  ];
+  const blame = [
+    "a dull and pointless mess",
+    "boring , lifeless and far too long",
+    "the worst movie of the year",
+  ];
   const labels = (await classify([...praise, ...blame])).map(({ label }) => label);
   expect(labels).toEqual([...praise.map(() => "positive"), ...blame.map(() => "negative")]);
 });
@@ -19,6 +27,8 @@ test("the bundled sentiment model tells plain praise from plain blame", async ()
 test("the bundled model is no larger than 10 MB and states its accuracy", async () => {
   const sizes = (await readdir(folder)).map((name) => statSync(join(folder, name)).size);
   expect(sizes.reduce((total, size) => total + size, 0)).toBeLessThan(10_000_000);
-  const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as { metrics: { accuracy: number } };
+  const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as {
+    metrics: { accuracy: number };
+  };
   expect(manifest.metrics.accuracy).toBeGreaterThan(0.75);
 });
