@@ -1,0 +1,78 @@
+/** BERT's classes by the names that `config.json` gives. */
+
+import {
+  type BertConfig,
+  BertForMaskedLM,
+  BertForMultipleChoice,
+  BertForNextSentencePrediction,
+  BertForPreTraining,
+  BertForQuestionAnswering,
+  BertForSequenceClassification,
+  BertForTokenClassification,
+  BertModel,
+  bertConfigSchema,
+  bertNames,
+} from "./bert.ts";
+import {
+  architecturesOf,
+  classLabels,
+  type Family,
+  labelInput,
+  spanLabels,
+  textLabels,
+  tokenInput,
+  tokenLabels,
+} from "./family.ts";
+
+const inputs = [tokenInput("input_ids"), tokenInput("attention_mask"), tokenInput("token_type_ids")];
+
+const family: Family<BertConfig> = {
+  modelType: "bert",
+  config: bertConfigSchema,
+  names: bertNames,
+  basePrefix: "bert.",
+  inputs,
+  initialStd: ({ initializerRange }) => initializerRange,
+};
+
+export const bertArchitectures = architecturesOf(family, [
+  { name: "BertModel", task: "feature-extraction", build: BertModel, isBare: true },
+  {
+    name: "BertForPreTraining",
+    task: "pretraining",
+    build: BertForPreTraining,
+    labels: [...tokenLabels, labelInput("next_sentence_label", ["batch"])],
+  },
+  { name: "BertForMaskedLM", task: "fill-mask", build: BertForMaskedLM, labels: tokenLabels },
+  {
+    name: "BertForNextSentencePrediction",
+    task: "next-sentence-prediction",
+    build: BertForNextSentencePrediction,
+    labels: textLabels,
+  },
+  {
+    name: "BertForSequenceClassification",
+    task: "text-classification",
+    build: BertForSequenceClassification,
+    labels: classLabels,
+  },
+  {
+    name: "BertForTokenClassification",
+    task: "token-classification",
+    build: BertForTokenClassification,
+    labels: tokenLabels,
+  },
+  {
+    name: "BertForQuestionAnswering",
+    task: "question-answering",
+    build: BertForQuestionAnswering,
+    labels: spanLabels,
+  },
+  {
+    name: "BertForMultipleChoice",
+    task: "multiple-choice",
+    build: BertForMultipleChoice,
+    labels: textLabels,
+    inputs: inputs.map(({ name }) => tokenInput(name, ["batch", "choices", "length"])),
+  },
+]);
