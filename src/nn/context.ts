@@ -2,17 +2,27 @@
 
 import type { Node } from "../graph/node.ts";
 import { deriveKeyNode, dropout } from "../graph/ops/random.ts";
+import type { DecoderCache } from "./decoder-cache.ts";
 
 export class Context {
   /** Values a caller may ask for as extra outputs, by name: `hidden_states.0`, `attentions.3`, … */
   readonly captured = new Map<string, Node>();
   private sites = 0;
 
-  private constructor(private readonly seed: Node | undefined) {}
+  private constructor(
+    private readonly seed: Node | undefined,
+    /** Where attention keeps keys and values, in a pass that is one step of decoding. */
+    readonly cache?: DecoderCache,
+  ) {}
 
   /** Inference: dropout is off. */
   static inference(): Context {
     return new Context(undefined);
+  }
+
+  /** One step of decoding. */
+  static decoding(cache: DecoderCache): Context {
+    return new Context(undefined, cache);
   }
 
   /** Training; `seed` is a uint32 scalar fed anew at every step. */

@@ -3,6 +3,7 @@
 export { type ActivationName, activations } from "../graph/ops/activation.ts";
 export * from "./attention.ts";
 export { Context } from "./context.ts";
+export { DecoderCache } from "./decoder-cache.ts";
 export { Embedding } from "./embedding.ts";
 export { FeedForward } from "./feed-forward.ts";
 export { Linear, linear } from "./linear.ts";

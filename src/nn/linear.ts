@@ -7,11 +7,11 @@ import type { Init } from "./module.ts";
 /** x Wᵀ + b. The weight is stored [out, in], as in published checkpoints. */
 export class Linear {
   readonly weight: Node;
-  readonly bias: Node;
+  readonly bias: Node | undefined;
 
-  constructor(init: Init, inSize: number, outSize: number) {
+  constructor(init: Init, inSize: number, outSize: number, hasBias = true) {
     this.weight = init.normal([outSize, inSize]);
-    this.bias = init.zeros([outSize]);
+    this.bias = hasBias ? init.zeros([outSize]) : undefined;
   }
 
   /** x [..., in] → [..., out]. */

@@ -131,7 +131,7 @@ describe("attention", () => {
   test("a masked position gets no weight", async () => {
     const ctx = Context.inference();
     const bias = paddingBias(constant(Tensor.from("int64", [1, 5], [1, 1, 1, 0, 0])), "float32");
-    scaledDotProductAttention(ctx, query, key, value, { bias, captureAs: "weights" });
+    scaledDotProductAttention(ctx, query, [{ key, value }], { bias, captureAs: "weights" });
     const [weights] = await evaluate([ctx.captured.get("weights")!]);
     const rows = Array.from({ length: 6 }, (_, row) => numbers(weights!).slice(row * 5, row * 5 + 5));
     for (const row of rows) {
@@ -158,12 +158,12 @@ describe("attention", () => {
   test("a row with nothing to attend to stays finite", async () => {
     const ctx = Context.inference();
     const bias = paddingBias(constant(Tensor.zeros("int64", [1, 5])), "float32");
-    const [output] = await evaluate([scaledDotProductAttention(ctx, query, key, value, { bias })]);
+    const [output] = await evaluate([scaledDotProductAttention(ctx, query, [{ key, value }], { bias })]);
     expect(numbers(output!).every(Number.isFinite)).toBe(true);
   });
 
   test("crosses to a source of another width and length", () => {
-    const attention = new MultiHeadAttention(new Init(), 12, 3, 20);
+    const attention = new MultiHeadAttention(new Init(), 12, 3, { sourceSize: 20 });
     const output = attention.forward(Context.inference(), normal([2, 4, 12]), { source: normal([2, 7, 20]) });
     expect(output.shape).toEqual([2, 4, 12]);
   });

@@ -100,7 +100,7 @@ function multiHead(nodes: Nodes, numHeads: number): Attended {
     splitHeads(linear(x, weights[at]!, biases[at]), numHeads),
   ) as [Node, Node, Node];
   const ctx = Context.inference();
-  const attended = scaledDotProductAttention(ctx, query, key, value, {
+  const attended = scaledDotProductAttention(ctx, query, [{ key, value }], {
     bias: multiHeadBias(nodes, numHeads),
     captureAs: "attn_weights",
   });
@@ -129,7 +129,7 @@ function dotProduct({ query, key, value, attn_mask }: Nodes, isCausal: boolean, 
   const causal = isCausal ? causalBias(query!.shape[2]!, key!.shape[2]!, "float32") : undefined;
   const bias = masked && causal ? add(masked, causal) : (masked ?? causal);
   const ctx = Context.inference();
-  const output = scaledDotProductAttention(ctx, query!, key!, value!, {
+  const output = scaledDotProductAttention(ctx, query!, [{ key: key!, value: value! }], {
     bias,
     scale,
     captureAs: "attn_weights",
