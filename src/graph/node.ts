@@ -4,7 +4,7 @@
  */
 
 import { ShapeError } from "../errors.ts";
-import { type Shape, showShape } from "../tensor/dims.ts";
+import { type Dim, type Shape, showShape } from "../tensor/dims.ts";
 import { type DType, isFloat } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { OnnxBuilder } from "./onnx/builder.ts";
@@ -60,6 +60,15 @@ export const zeroGrad = Object.freeze({ kind: "zero" });
 export const noGrad = (reason: string): { readonly kind: "none"; readonly reason: string } =>
   Object.freeze({ kind: "none", reason });
 
+/** A range of one axis of an op's output, which is to be taken from its inputs instead. */
+export interface Range {
+  readonly axis: number;
+  /** Its length. */
+  readonly size: Dim;
+  /** The same range of an axis of an input. */
+  of(x: Node, axis: number): Node;
+}
+
 /** All facts of one op. `A` is the type of its attributes: plain data, compared as JSON. */
 export interface OpSpec<A> {
   /** Types of the outputs. @throws ShapeError when the inputs do not fit. */
@@ -69,6 +78,11 @@ export interface OpSpec<A> {
   vjp: Vjp<A> | typeof zeroGrad | ReturnType<typeof noGrad>;
   /** An equal but simpler value, for the `simplify` pass. */
   simplify?(call: Call<A>): Node | undefined;
+  /**
+   * A range of the first output, computed from ranges of the inputs; undefined where the op mixes what lies along that
+   * axis. For the `narrow` pass.
+   */
+  narrow?(call: Call<A>, range: Range): Node | undefined;
   /** For fused ops: the inputs and attributes under which this op computes `node`, for the `fuse` pass. */
   match?(node: Node): { readonly inputs: readonly Node[]; readonly attrs: A } | undefined;
 }

@@ -4,6 +4,7 @@ import { grad } from "../../src/graph/grad.ts";
 import { input, inputName, type Node, topologicalOrder } from "../../src/graph/node.ts";
 import { add, mul, sum, zeros } from "../../src/graph/ops/core.ts";
 import { sin } from "../../src/graph/ops/math.ts";
+import { slice } from "../../src/graph/ops/shape.ts";
 import { bindShape } from "../../src/tensor/dims.ts";
 import { isFloat } from "../../src/tensor/dtype.ts";
 import { deriveKey, Random } from "../../src/tensor/random.ts";
@@ -124,6 +125,35 @@ export async function runCases(
   return (await runOnce(cases, outputs, feeds, optimization)).map((own, at) => {
     const count = built[at]!.outputs.length;
     return { outputs: own.slice(0, count), gradients: own.slice(count) };
+  });
+}
+
+/** Ranges [1, 2) of every axis of a case's first output: cut from it, and computed from ranges of the inputs. */
+export interface RangePair {
+  readonly cut: Tensor;
+  readonly narrowed: Tensor;
+}
+
+/** By case, the ranges that its op can narrow. */
+export async function runRanges(cases: readonly NamedCase[]): Promise<RangePair[][]> {
+  const pairs = cases.map((named, at) => rangesOf(buildCase(named, at, "float64", false).outputs[0]!));
+  const feeds = cases.map((named, at) => feedsOf(named, at, "float64"));
+  const values = await runOnce(
+    cases,
+    pairs.map((own) => own.flat()),
+    feeds,
+  );
+  return values.map((own) =>
+    Array.from({ length: own.length / 2 }, (_, at) => ({ cut: own[2 * at]!, narrowed: own[2 * at + 1]! })),
+  );
+}
+
+function rangesOf(node: Node): [Node, Node][] {
+  return node.shape.flatMap((dim, axis) => {
+    if ((dim as number) < 2) return [];
+    const of = (x: Node, at: number): Node => slice(x, at, 1, 2);
+    const narrowed = node.call.op.narrow?.(node.call, { axis, size: 1, of });
+    return narrowed ? [[of(node, axis), narrowed] as [Node, Node]] : [];
   });
 }
 

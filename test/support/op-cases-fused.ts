@@ -1,8 +1,9 @@
 /** Cases of the fused ops. */
 
+import { crossEntropyRows } from "../../src/graph/ops/cross-entropy.ts";
 import { biasGelu, fusedGeluTanh, fusedRmsNorm, skipLayerNorm, swish } from "../../src/graph/ops/fused.ts";
 import { fusedAttention } from "../../src/graph/ops/fused-attention.ts";
-import { B, type CaseTable, floats, T } from "./op-cases.ts";
+import { B, type CaseTable, floats, ints, T } from "./op-cases.ts";
 
 const attention = { numHeads: 2, scale: 0.7 };
 const heads = floats([B, T, 4]);
@@ -32,6 +33,18 @@ export const fusedCases: CaseTable = {
       title: "of a value and a function of it",
       inputs: [floats([B, 3]), floats([3]), floats([3])],
       build: (x, scale, shift) => skipLayerNorm(fusedGeluTanh(x), x, scale, shift, { epsilon: 1e-2 }),
+    },
+  ],
+  crossEntropyRows: [
+    {
+      title: "of rows",
+      inputs: [floats([B, 4], -3, 3), ints([B], [3, 0])],
+      build: (logits, labels) => crossEntropyRows(logits, labels),
+    },
+    {
+      title: "with smoothed labels",
+      inputs: [floats([B, 4], -3, 3), ints([B], [3, 3])],
+      build: (logits, labels) => crossEntropyRows(logits, labels, 0.2),
     },
   ],
   fusedAttention: [

@@ -6,6 +6,7 @@ import * as indexing from "../../src/graph/ops/indexing.ts";
 import { causalMask } from "../../src/graph/ops/mask.ts";
 import { dropout } from "../../src/graph/ops/random.ts";
 import * as shape from "../../src/graph/ops/shape.ts";
+import { unstack } from "../../src/graph/ops/unstack.ts";
 import { addDims, mulDims } from "../../src/tensor/dims.ts";
 import { B, type CaseTable, floats, ints, T } from "./op-cases.ts";
 
@@ -100,6 +101,18 @@ export const shapeCases: CaseTable = {
       title: "on a new last axis",
       inputs: [floats([B]), floats([B])],
       build: (a, b) => shape.stack([a!, b!], 1),
+    },
+  ],
+  unstack: [
+    {
+      title: "of the first axis",
+      inputs: [floats([3, B, 2])],
+      build: (x) => unstack(x, 0).map((part, at) => core.mul(part, at + 1)),
+    },
+    {
+      title: "gives zeros to parts that are not used",
+      inputs: [floats([B, 3])],
+      build: (x) => unstack(x, -1)[1]!,
     },
   ],
   split: [

@@ -2,7 +2,7 @@
 
 import { defineOp, type Node, requireFloat } from "../node.ts";
 import { matchGelu } from "./compositions.ts";
-import { add, mul } from "./core.ts";
+import { add, mul, narrowBroadcast } from "./core.ts";
 import { chebyshevErf } from "./erf64.ts";
 import { erf, exp, leakyRelu, relu, sigmoid, silu, square, tanh } from "./math.ts";
 
@@ -21,6 +21,7 @@ export const gelu = defineOp("gelu", {
     const doubled = onnx.node("Add", [chebyshevErf(onnx, scaled), onnx.scalar(1, "float64")]);
     return onnx.node("Mul", [onnx.node("Mul", [x!, doubled]), onnx.scalar(0.5, "float64")]);
   },
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [x], grads: [dy] }) => {
     const cdf = mul(add(erf(mul(x!, Math.SQRT1_2)), 1), 0.5);
     const density = mul(exp(mul(square(x!), -0.5)), 1 / Math.sqrt(2 * Math.PI));

@@ -18,10 +18,12 @@ import {
 } from "../../tensor/dims.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import {
+  applyOp,
   type Call,
   defineOp,
   type Node,
   type OpFunction,
+  type Range,
   sameDType,
   scalar,
   uniformValue,
@@ -35,6 +37,16 @@ export const inferBroadcast =
   (inputs: readonly Node[]): readonly ValueType[] => [
     { dtype: sameDType(name, inputs), shape: broadcastShapes(name, ...inputs.map((node) => node.shape)) },
   ];
+
+/** A range of an elementwise op with broadcasting: operands that do not vary along the axis stay whole. */
+export function narrowBroadcast<A>(call: Call<A>, { axis, of }: Range): Node {
+  const [output] = call.outputs;
+  const inputs = call.inputs.map((node) => {
+    const own = axis - (output!.rank - node.rank);
+    return own >= 0 && equalDims(node.shape[own]!, output!.shape[axis]!) ? of(node, own) : node;
+  });
+  return applyOp(call.op, inputs, call.attrs).outputs[0]!;
+}
 
 /** A scalar constant in place of an op on scalar constants. */
 export function foldScalars(call: Call, compute: (...values: number[]) => number): Node | undefined {
@@ -52,6 +64,7 @@ const keep = (call: Call, x: Node): Node | undefined =>
 export const add: OpFunction = defineOp("add", {
   infer: inferBroadcast("add"),
   lower: (onnx, inputs) => onnx.node("Add", inputs),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [a, b], grads: [dy] }) => [sumTo(dy, a!.shape), sumTo(dy, b!.shape)],
   simplify: (call) => {
     const [a, b] = call.inputs;
@@ -65,6 +78,7 @@ export const add: OpFunction = defineOp("add", {
 export const sub: OpFunction = defineOp("sub", {
   infer: inferBroadcast("sub"),
   lower: (onnx, inputs) => onnx.node("Sub", inputs),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [a, b], grads: [dy] }) => [sumTo(dy, a!.shape), sumTo(neg(dy), b!.shape)],
   simplify: (call) => {
     const [a, b] = call.inputs;
@@ -76,6 +90,7 @@ export const sub: OpFunction = defineOp("sub", {
 export const mul: OpFunction = defineOp("mul", {
   infer: inferBroadcast("mul"),
   lower: (onnx, inputs) => onnx.node("Mul", inputs),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [a, b], grads: [dy] }) => [sumTo(mul(dy, b!), a!.shape), sumTo(mul(dy, a!), b!.shape)],
   simplify: (call) => {
     const [a, b] = call.inputs;
@@ -90,6 +105,7 @@ export const div: OpFunction = defineOp("div", {
   infer: inferBroadcast("div"),
   lower: (onnx, inputs) => onnx.node("Div", inputs),
   // d(a/b) = da / b − (a/b) db / b
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [a, b], outputs: [y], grads: [dy] }) => {
     const da = div(dy, b!);
     return [sumTo(da, a!.shape), sumTo(neg(mul(da, y!)), b!.shape)];
@@ -104,6 +120,7 @@ export const div: OpFunction = defineOp("div", {
 export const neg: OpFunction = defineOp("neg", {
   infer: ([x]) => [x!],
   lower: (onnx, inputs) => onnx.node("Neg", inputs),
+  narrow: narrowBroadcast,
   vjp: ({ grads: [dy] }) => [neg(dy)],
   simplify: (call) => foldScalars(call, (x) => -x!),
 });
@@ -162,6 +179,14 @@ const reshapeOp = defineOp<{ readonly shape: Shape }>("reshape", {
   },
   lower: (onnx, [x], { attrs: { shape } }) =>
     onnx.node("Reshape", [x!, onnx.reshapeTarget(shape)], { allowzero: 1 }),
+  // An axis that the input has too: as many elements before it, and as long.
+  narrow: ({ inputs: [x], attrs: { shape } }, { axis, size, of }) => {
+    const before = productOf(shape.slice(0, axis));
+    const own = x!.shape.findIndex(
+      (dim, at) => equalDims(dim, shape[axis]!) && equalDims(productOf(x!.shape.slice(0, at)), before),
+    );
+    return own < 0 ? undefined : reshape(of(x!, own), shape.with(axis, size));
+  },
   vjp: ({ inputs: [x], grads: [dy] }) => [reshape(dy, x!.shape)],
   simplify: ({ inputs: [x], outputs: [y] }) => {
     if (equalShapes(x!.shape, y!.shape)) return x;
@@ -194,6 +219,11 @@ const broadcastOp = defineOp<{ readonly shape: Shape }>("broadcastTo", {
     return [{ dtype: x!.dtype, shape }];
   },
   lower: (onnx, [x], { attrs: { shape } }) => onnx.node("Expand", [x!, onnx.shape(shape)]),
+  narrow: ({ inputs: [x], attrs: { shape } }, { axis, size, of }) => {
+    const own = axis - (shape.length - x!.rank);
+    const isWhole = own < 0 || !equalDims(x!.shape[own]!, shape[axis]!);
+    return broadcastTo(isWhole ? x! : of(x!, own), shape.with(axis, size));
+  },
   vjp: ({ inputs: [x], grads: [dy] }) => [sumTo(dy, x!.shape)],
 });
 
@@ -204,6 +234,7 @@ export const broadcastTo = (x: Node, shape: Shape): Node =>
 const transposeOp = defineOp<{ readonly order: readonly number[] }>("transpose", {
   infer: ([x], { order }) => [{ dtype: x!.dtype, shape: order.map((axis) => x!.shape[axis]!) }],
   lower: (onnx, [x], { attrs: { order } }) => onnx.node("Transpose", [x!], { perm: order }),
+  narrow: ({ inputs: [x], attrs: { order } }, { axis, of }) => transpose(of(x!, order[axis]!), order),
   vjp: ({ grads: [dy], attrs: { order } }) => [transpose(dy, invertOrder(order))],
   simplify: ({ inputs: [x], attrs: { order } }) => {
     if (order.every((axis, at) => axis === at)) return x;

@@ -11,7 +11,18 @@ import {
   zeroGrad,
 } from "../node.ts";
 import { lowerThrough } from "../onnx/lower.ts";
-import { add, div, foldScalars, inferBroadcast, mul, neg, sub, sumTo, zeros } from "./core.ts";
+import {
+  add,
+  div,
+  foldScalars,
+  inferBroadcast,
+  mul,
+  narrowBroadcast,
+  neg,
+  sub,
+  sumTo,
+  zeros,
+} from "./core.ts";
 import { chebyshevErf } from "./erf64.ts";
 import { cast, equal, greater, greaterEqual, less, where } from "./select.ts";
 
@@ -28,6 +39,7 @@ function unary(
       return [x!];
     },
     lower: (onnx, [x]) => onnx.node(onnxName, [x!]),
+    narrow: narrowBroadcast,
     vjp,
     ...(fold && { simplify: (call: Call<undefined>) => foldScalars(call as Call, (x) => fold(x!)) }),
   });
@@ -77,7 +89,7 @@ export const ceil = unary("ceil", "Ceil", zeroGrad, Math.ceil);
 export const round = unary("round", "Round", zeroGrad);
 
 /** The error function (2/√π) ∫₀ˣ e^−t² dt; dx = dy (2/√π) e^−x². */
-export const erf = defineOp("erf", {
+export const erf = defineOp<undefined>("erf", {
   infer: ([x]) => {
     requireFloat("erf", x!);
     return [x!];
@@ -85,6 +97,7 @@ export const erf = defineOp("erf", {
   // ONNX Runtime's CPU kernel is float32 only.
   lower: (onnx, [x], { inputs: [node] }) =>
     node!.dtype === "float64" ? chebyshevErf(onnx, x!) : onnx.node("Erf", [x!]),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [x], grads: [dy] }) => [mul(dy, mul(exp(neg(mul(x!, x!))), 2 / Math.sqrt(Math.PI)))],
 });
 
@@ -92,6 +105,7 @@ export const erf = defineOp("erf", {
 export const pow: OpFunction = defineOp("pow", {
   infer: inferBroadcast("pow"),
   lower: (onnx, inputs) => onnx.node("Pow", inputs),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [base, exponent], outputs: [y], grads: [dy] }) => {
     const dBase = mul(dy, mul(exponent!, pow(base!, sub(exponent!, 1))));
     const isPositive = greater(base!, 0);
@@ -130,6 +144,7 @@ export const isFiniteValue = (x: Node): Node => less(abs(x), Number.POSITIVE_INF
 export const maximum = defineOp("maximum", {
   infer: inferBroadcast("maximum"),
   lower: (onnx, inputs) => onnx.node("Max", inputs),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [a, b], grads: [dy] }) => shareBetween(a!, b!, dy, greater(a!, b!)),
 });
 
@@ -137,6 +152,7 @@ export const maximum = defineOp("maximum", {
 export const minimum = defineOp("minimum", {
   infer: inferBroadcast("minimum"),
   lower: (onnx, inputs) => onnx.node("Min", inputs),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [a, b], grads: [dy] }) => shareBetween(a!, b!, dy, less(a!, b!)),
 });
 

@@ -39,6 +39,16 @@ const matmulOp = defineOp<Required<MatmulOptions>>("matmul", {
     const product = onnx.node("MatMul", [left, right]);
     return alpha === 1 ? product : onnx.node("Mul", [product, onnx.scalar(alpha, inputs[0]!.dtype)]);
   },
+  narrow: ({ inputs: [a, b], outputs: [y], attrs }, { axis, of }) => {
+    const fromEnd = y!.rank - axis;
+    if (fromEnd === 2) return matmul(of(a!, a!.rank - (attrs.transA ? 1 : 2)), b!, attrs);
+    if (fromEnd === 1) return matmul(a!, of(b!, b!.rank - (attrs.transB ? 2 : 1)), attrs);
+    const ofBatch = (node: Node): Node => {
+      const own = node.rank - fromEnd;
+      return own >= 0 && equalDims(node.shape[own]!, y!.shape[axis]!) ? of(node, own) : node;
+    };
+    return matmul(ofBatch(a!), ofBatch(b!), attrs);
+  },
   vjp: ({ inputs: [a, b], grads: [dy], attrs: { transA, transB, alpha } }) => [
     leftGradient(a!, b!, dy, { transA, transB, alpha }),
     rightGradient(a!, b!, dy, { transA, transB, alpha }),

@@ -5,7 +5,7 @@ import { divideDims, equalShapes, normaliseAxis, productOf, showShape } from "..
 import { defineOp, type Node, requireFloat } from "../node.ts";
 import type { OnnxBuilder } from "../onnx/builder.ts";
 import { matchLayerNorm } from "./compositions.ts";
-import { add, mul, reshape, sub, sum, sumTo } from "./core.ts";
+import { add, mul, narrowBroadcast, reshape, sub, sum, sumTo } from "./core.ts";
 import { exp, rsqrt, square } from "./math.ts";
 import { mean } from "./reduce.ts";
 
@@ -15,6 +15,7 @@ const softmaxOp = defineOp<{ readonly axis: number }>("softmax", {
     return [x!];
   },
   lower: (onnx, inputs, { attrs: { axis } }) => onnx.node("Softmax", inputs, { axis }),
+  narrow: (call, range) => (range.axis === call.attrs.axis ? undefined : narrowBroadcast(call, range)),
   // dx = y (dy − Σ dy y)
   vjp: ({ outputs: [y], grads: [dy], attrs: { axis } }) => {
     const weighted = mul(dy, y!);
@@ -32,6 +33,7 @@ const logSoftmaxOp = defineOp<{ readonly axis: number }>("logSoftmax", {
     return [x!];
   },
   lower: (onnx, inputs, { attrs: { axis } }) => onnx.node("LogSoftmax", inputs, { axis }),
+  narrow: (call, range) => (range.axis === call.attrs.axis ? undefined : narrowBroadcast(call, range)),
   // dx = dy − e^y Σ dy
   vjp: ({ outputs: [y], grads: [dy], attrs: { axis } }) => [sub(dy, mul(exp(y!), sum(dy, axis, true)))],
 });
@@ -58,6 +60,8 @@ const layerNormOp = defineOp<{ readonly epsilon: number }>("layerNorm", {
     x!.dtype === "float64"
       ? plainLayerNorm(onnx, inputs, epsilon)
       : onnx.multi("LayerNormalization", inputs, { axis: -1, epsilon: { float: epsilon } }, { outputs: 3 }),
+  narrow: (call, range) =>
+    range.axis === call.outputs[0]!.rank - 1 ? undefined : narrowBroadcast(call, range),
   vjp: ({ inputs: [x, scale, shift], outputs: [, mu, invStd], grads: [dy, dMu, dInvStd] }) => {
     const centred = sub(x!, mu!);
     const unit = mul(centred, invStd!);

@@ -9,7 +9,9 @@ import {
   type GradientPair,
   isDifferentiable,
   type NamedCase,
+  type RangePair,
   runCases,
+  runRanges,
 } from "../../../test/support/check-ops.ts";
 import { type CaseTable, symbolSizes } from "../../../test/support/op-cases.ts";
 import { arithmeticCases, functionCases, selectCases } from "../../../test/support/op-cases-elementwise.ts";
@@ -101,6 +103,28 @@ describe("gradients in float64 equal central differences", () => {
     expect(checks[at]!.first.analytic.some((value) => value !== 0)).toBe(true);
     compare(checks[at]!.second, differentiable[at]!.tolerance);
   });
+});
+
+describe("a range of the output", () => {
+  const narrowing = cases.filter(({ subject }) => registeredOps().get(subject)?.narrow);
+  let ranges: RangePair[][];
+  beforeAll(async () => {
+    ranges = await runRanges(narrowing);
+  });
+
+  test.each(names(narrowing))("%s: equals the op on ranges of its inputs", (_, at) => {
+    for (const { cut, narrowed } of ranges[at]!) {
+      expect(narrowed.shape).toEqual(cut.shape);
+      expect(relativeError(narrowed.toNumbers(), cut.toNumbers())).toBeLessThan(1e-12);
+    }
+  });
+
+  test.each([...new Set(narrowing.map(({ subject }) => subject))])(
+    "%s: some range is narrowed",
+    (subject) => {
+      expect(narrowing.some((one, at) => one.subject === subject && ranges[at]!.length > 0)).toBe(true);
+    },
+  );
 });
 
 describe("values", () => {

@@ -4,11 +4,12 @@ import { ShapeError } from "../../errors.ts";
 import { broadcastShapes } from "../../tensor/dims.ts";
 import { type DType, isFloat } from "../../tensor/dtype.ts";
 import { defineOp, Node, type Operand, type OpFunction, sameDType, scalar, zeroGrad } from "../node.ts";
-import { inferBroadcast, sumTo, zeros } from "./core.ts";
+import { inferBroadcast, narrowBroadcast, sumTo, zeros } from "./core.ts";
 
 const castOp = defineOp<{ readonly to: DType }>("cast", {
   infer: ([x], { to }) => [{ dtype: to, shape: x!.shape }],
   lower: (onnx, [x], { attrs: { to } }) => onnx.cast(x!, to),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [x], grads: [dy] }) => [isFloat(x!.dtype) && isFloat(dy.dtype) ? cast(dy, x!.dtype) : null],
 });
 
@@ -19,6 +20,7 @@ function comparison(name: string, onnxName: string): OpFunction<undefined> {
   return defineOp(name, {
     infer: (inputs) => [{ dtype: "bool", shape: inferBroadcast(name)(inputs)[0]!.shape }],
     lower: (onnx, inputs) => onnx.node(onnxName, inputs),
+    narrow: narrowBroadcast,
     vjp: zeroGrad,
   });
 }
@@ -36,6 +38,7 @@ function logic(name: string, onnxName: string): OpFunction<undefined> {
       return inferBroadcast(name)(inputs);
     },
     lower: (onnx, inputs) => onnx.node(onnxName, inputs),
+    narrow: narrowBroadcast,
     vjp: zeroGrad,
   });
 }
@@ -61,6 +64,7 @@ const whereOp = defineOp("where", {
     ];
   },
   lower: (onnx, inputs) => onnx.node("Where", inputs),
+  narrow: narrowBroadcast,
   vjp: ({ inputs: [condition, a, b], grads: [dy] }) => {
     const zero = zeros(dy.dtype, []);
     return [null, sumTo(where(condition!, dy, zero), a!.shape), sumTo(where(condition!, zero, dy), b!.shape)];

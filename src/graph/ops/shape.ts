@@ -12,10 +12,10 @@ import {
   subDims,
 } from "../../tensor/dims.ts";
 import type { DType } from "../../tensor/dtype.ts";
-import { defineOp, type Node, sameDType, zeroGrad } from "../node.ts";
+import { type Call, defineOp, type Node, sameDType, zeroGrad } from "../node.ts";
 import { broadcastTo, reshape, transpose } from "./core.ts";
 
-interface SliceAttrs {
+export interface SliceAttrs {
   readonly axis: number;
   readonly start: Dim;
   readonly end: Dim;
@@ -66,6 +66,9 @@ export function slice(x: Node, axis: number, start: Dim, end?: Dim, step = 1): N
   return isWhole ? x : sliceOp(x, { axis: at, start: low, end: high, step });
 }
 
+/** Whether a call is a slice. */
+export const isSlice = (call: Call): call is Call<SliceAttrs> => call.op.name === "slice";
+
 /** Puts step − 1 zeros after every element of one axis: size n becomes n × step. */
 export function dilate(x: Node, axis: number, step: number): Node {
   if (step === 1) return x;
@@ -106,6 +109,13 @@ const concatOp = defineOp<{ readonly axis: number }>("concat", {
     return [{ dtype: sameDType("concat", inputs), shape: first!.shape.with(axis, size) }];
   },
   lower: (onnx, inputs, { attrs: { axis } }) => onnx.node("Concat", inputs, { axis }),
+  narrow: ({ inputs, attrs: { axis: joined } }, { axis, of }) =>
+    axis === joined
+      ? undefined
+      : concat(
+          inputs.map((node) => of(node, axis)),
+          joined,
+        ),
   vjp: ({ inputs, grads: [dy], attrs: { axis } }) => {
     let offset: Dim = 0;
     return inputs.map((node) => {

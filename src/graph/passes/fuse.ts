@@ -2,8 +2,9 @@
 
 import { ConfigError } from "../../errors.ts";
 import type { Graph } from "../graph.ts";
-import { applyOp, type Call, type Node, type OpRecord, registeredOps, topologicalOrder } from "../node.ts";
+import { applyOp, type Call, type Node, type OpRecord, registeredOps } from "../node.ts";
 import { rewrite, untilStable } from "./rewrite.ts";
+import { usersOf } from "./users.ts";
 
 /**
  * The graph with every match of the ops of these names replaced, until there are no more; earlier names win.
@@ -34,19 +35,6 @@ function fuseOnce(graph: Graph, ops: readonly MatchingOp[]): Graph {
     }
     return undefined;
   });
-}
-
-/** The calls that use each node; an output of the graph is used by `undefined` as well. */
-function usersOf(graph: Graph): Map<Node, Set<Call | undefined>> {
-  const users = new Map<Node, Set<Call | undefined>>();
-  const use = (node: Node, user: Call | undefined): void => {
-    users.set(node, (users.get(node) ?? new Set()).add(user));
-  };
-  for (const node of Object.values(graph.outputs)) use(node, undefined);
-  for (const call of topologicalOrder(Object.values(graph.outputs))) {
-    for (const node of call.inputs) use(node, call);
-  }
-  return users;
 }
 
 /** True when only the first output of `root` is used outside of the calls between it and `inputs`. */

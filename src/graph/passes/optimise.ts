@@ -1,6 +1,7 @@
 import type { Graph } from "../graph.ts";
 import { mergeCommon } from "./common.ts";
 import { fuse } from "./fuse.ts";
+import { narrow } from "./narrow.ts";
 import { simplify } from "./simplify.ts";
 
 export interface OptimiseOptions {
@@ -10,6 +11,6 @@ export interface OptimiseOptions {
 
 /** An equal graph with fewer calls. */
 export function optimise(graph: Graph, options: OptimiseOptions = {}): Graph {
-  const plain = mergeCommon(simplify(graph));
+  const plain = mergeCommon(simplify(narrow(simplify(graph))));
   return options.fuse ? mergeCommon(simplify(fuse(plain, options.fuse))) : plain;
 }
