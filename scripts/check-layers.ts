@@ -12,10 +12,12 @@ const layers = [
   ["nn"],
   ["weights", "text", "vision"],
   ["models"],
+  ["generation"],
   ["data"],
   ["train"],
   ["store", "parity"],
   ["tasks"],
+  ["explain"],
   ["serve"],
   ["index.ts", "cli"],
 ];

@@ -9,6 +9,7 @@ export const errorCodes = {
   gradient: { status: 500, meaning: "a gradient reached an operation that has none" },
   config: { status: 400, meaning: "a configuration, option or data file is invalid" },
   data: { status: 400, meaning: "a row of a data file is invalid" },
+  image: { status: 422, meaning: "an image is damaged, too large or of a format that is not read" },
   weight: { status: 422, meaning: "a checkpoint is damaged or does not fit the model" },
   request: { status: 400, meaning: "a request is malformed" },
   not_found: { status: 404, meaning: "no model, version, file or task of that name" },
@@ -48,6 +49,13 @@ export class ShapeError extends TesseraeError {
 export class ConfigError extends TesseraeError {
   constructor(message: string, options?: ErrorOptions & { code?: ErrorCode }) {
     super(options?.code ?? "config", message, options);
+  }
+}
+
+/** An image that is damaged, too large or of a format that is not read. */
+export class ImageError extends TesseraeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("image", message, options);
   }
 }
 

@@ -1,9 +1,22 @@
 /** Tesserae: Transformer models in TypeScript. `pipeline` asks a model; the subpaths define and train them. */
 
 export * from "./errors.ts";
+export { type ExplainOptions, type Explanation, explain } from "./explain/explain.ts";
+export { explanationHtml } from "./explain/html.ts";
+export type { ExplainInput } from "./explain/tokens.ts";
+export type { GenerateHooks, Generator, Prompt } from "./generation/generator.ts";
+export { type OpenGenerator, openGenerator } from "./generation/open-generator.ts";
+export type { GenerationOptions } from "./generation/options.ts";
+export type { Generated } from "./generation/search.ts";
+export { streamTokens } from "./generation/stream.ts";
 export { type OpenModel, type OpenOptions, openModel } from "./models/open.ts";
 export { buildServer, type ServerOptions } from "./serve/server.ts";
 export { ModelStore } from "./store/store.ts";
 export * from "./tasks/pipeline.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export { loadTokenizer } from "./text/load-tokenizer.ts";
+export {
+  type TokenizerTrainingOptions,
+  trainTokenizer,
+  trainTokenizerOnTexts,
+} from "./text/train-tokenizer.ts";

@@ -1,7 +1,8 @@
 /** Flags that say how a data file is read; `train` and `eval` have them. */
 
 import { type Command, Option } from "commander";
-import type { DataFormat, ReadOptions } from "../data/read-examples.ts";
+import type { DataFormat } from "../data/data-files.ts";
+import type { ReadOptions } from "../data/read-examples.ts";
 import { showBadRow } from "../data/read-examples.ts";
 import type { LabelKind } from "../data/records.ts";
 import type { BadRow } from "../data/text-file.ts";

@@ -34,14 +34,16 @@ export function evalCommand(): Command {
     const tokenizer = await loadTokenizer(folder);
     const prepared = await prepareEvaluation(task, options.data, config, tokenizer, readOptions(options));
     noteData(output, prepared.badRows, prepared.truncated);
-    const metrics = await evaluate({
+    const threads = options.threads === undefined ? {} : { threads: options.threads };
+    const outputMetrics = await evaluate({
       config,
       weightsFolder: folder,
       task: prepared.task,
       dataset: prepared.dataset,
       ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
-      ...(options.threads !== undefined && { threads: options.threads }),
+      ...threads,
     });
+    const metrics = { ...outputMetrics, ...(await prepared.answerMetrics(folder, threads)) };
     const items = prepared.dataset.lengths.length;
     const rows = Object.entries(metrics).map(([name, value]) => [name, showMetric(value)] as const);
     output.result({ model, task, items, badRows: prepared.badRows, metrics }, showPairs(rows));

@@ -14,11 +14,13 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import("./train.ts")).trainCommand(),
   eval: async () => (await import("./eval.ts")).evalCommand(),
   predict: async () => (await import("./predict.ts")).predictCommand(),
+  explain: async () => (await import("./explain.ts")).explainCommand(),
   serve: async () => (await import("./serve.ts")).serveCommand(),
   bench: async () => (await import("./bench.ts")).benchCommand(),
   info: async () => (await import("./info.ts")).infoCommand(),
   list: async () => (await import("./list.ts")).listCommand(),
   rm: async () => (await import("./rm.ts")).rmCommand(),
+  tokenizer: async () => (await import("./tokenizer.ts")).tokenizerCommand(),
   parity: async () => (await import("./parity.ts")).parityCommand(),
   doctor: async () => (await import("./doctor.ts")).doctorCommand(),
 };
@@ -33,7 +35,9 @@ async function createProgram(name: string | undefined): Promise<Command> {
     .exitOverride();
   const known = Object.keys(commands).find((command) => command === name);
   for (const create of known ? [commands[known]!] : Object.values(commands)) {
-    program.addCommand((await create()).copyInheritedSettings(program));
+    const command = (await create()).copyInheritedSettings(program);
+    for (const inner of command.commands) inner.copyInheritedSettings(command);
+    program.addCommand(command);
   }
   return program;
 }

@@ -29,6 +29,10 @@ export class Output {
     this.isVerbose = verbose || Boolean(process.env.DEBUG);
   }
 
+  get stdout(): Streams["stdout"] {
+    return this.streams.stdout;
+  }
+
   get stderr(): Streams["stderr"] {
     return this.streams.stderr;
   }

@@ -18,6 +18,7 @@ export async function readInputs(
   if (task === "question-answering" && second !== undefined) {
     return [{ question: first, context: (await fileText(second)) ?? second }];
   }
+  if (task === "sentence-similarity" && args.length === 2) return [{ text: first, text_pair: second }];
   if (args.length > 1) return [...args];
   if (first === undefined || first === "-") return parseLines(await readAll(stdin), "standard input");
   const content = await fileText(first);

@@ -1,19 +1,23 @@
 /** `tesserae predict`: a model's answers to texts, a file of texts, or standard input. */
 
 import type { Command } from "commander";
+import { RequestError } from "../errors.ts";
+import type { GenerationOptions } from "../generation/options.ts";
 import { Catalog } from "../store/catalog.ts";
-import { openForTask } from "../tasks/open-for-task.ts";
+import { openForTask, releaseModel } from "../tasks/open-for-task.ts";
 import type { Predictor } from "../tasks/predictor.ts";
 import { predictor } from "../tasks/tasks.ts";
+import { streamText } from "../tasks/text-generation.ts";
 import { createCommand, runs, wholeNumber } from "./command.ts";
+import { addGenerationOptions, type GenerationFlags, generationParameters } from "./generation-options.ts";
 import type { Output } from "./output.ts";
 import { type PredictInput, readInputs } from "./predict-inputs.ts";
 import { Progress } from "./progress.ts";
 import { plainAnswer, showAnswer } from "./show-answer.ts";
 
-interface PredictOptions {
-  readonly topK?: number;
+interface PredictOptions extends GenerationFlags {
   readonly threads?: number;
+  readonly patience?: number;
 }
 
 interface Result {
@@ -28,6 +32,7 @@ export function predictCommand(): Command {
   const command = createCommand("predict <model> [input...]", "Ask a model.", [
     'predict sst2 "A film that stays with you"',
     'predict squad "Who wrote it?" "The notes were written by Ada."',
+    'predict ./gpt2 "Once upon a time" --max-new-tokens 60 --sample --stream',
     "predict reviews new-reviews.txt --json",
   ])
     .argument("<model>", "name, name@version, or a folder")
@@ -35,22 +40,54 @@ export function predictCommand(): Command {
       "[input...]",
       "texts; a question and its context; a file with one on each line; - or none: standard input",
     )
-    .option("--top-k <number>", "answers to each input, best first", wholeNumber(1))
+    .option("--top-k <number>", "answers to each input, best first; tokens to draw from", wholeNumber(1))
+    .option(
+      "--patience <number>",
+      "early exit: classifiers in a row that must agree, 0 for all layers; default: the model's",
+      wholeNumber(0),
+    )
     .option("--threads <number>", "threads of ONNX Runtime; default: all", wholeNumber(1));
+  addGenerationOptions(command);
   return runs<PredictOptions, [string, string[]]>(command, async ({ options, output }, ref, args) => {
     const { folder } = await new Catalog().locate(ref);
-    const { threads, topK } = options;
-    const model = await openForTask(folder, undefined, threads === undefined ? {} : { threads });
+    const { threads, patience } = options;
+    const model = await openForTask(folder, undefined, {
+      ...(threads !== undefined && { threads }),
+      ...(patience !== undefined && { patience }),
+    });
     try {
       const answers = predictor(model);
       const inputs = await readInputs(answers.task, args);
-      const results = await ask(answers, inputs, topK === undefined ? {} : { top_k: topK }, output);
-      if (output.isJson) output.result(results, "");
+      const parameters = generationParameters(options);
+      if (options.stream && !output.isJson) {
+        await streamAll(model, inputs, parameters, output);
+      } else {
+        const results = await ask(answers, inputs, parameters, output);
+        if (output.isJson) output.result(results, "");
+      }
     } finally {
-      await model.session.release();
+      await releaseModel(model);
     }
     return 0;
   });
+}
+
+/** Each text with what follows it, printed as it comes. @throws RequestError for a model that does not continue texts. */
+async function streamAll(
+  model: Awaited<ReturnType<typeof openForTask>>,
+  inputs: readonly PredictInput[],
+  parameters: GenerationOptions,
+  { stdout }: Output,
+): Promise<void> {
+  if (!("generator" in model) || model.architecture.task !== "text-generation") {
+    throw new RequestError("predict: --stream needs a model that continues texts; leave it out");
+  }
+  for (const input of inputs) {
+    const text = typeof input === "string" ? input : String(input.text);
+    stdout.write(text);
+    for await (const piece of streamText(model, text, parameters)) stdout.write(piece);
+    stdout.write("\n");
+  }
 }
 
 /** Answers in the order of the inputs, each printed as soon as it is known. */

@@ -12,6 +12,8 @@ interface Scored {
   readonly entity?: string;
   readonly entity_group?: string;
   readonly choice?: string;
+  readonly generated_text?: string;
+  readonly translation_text?: string;
 }
 
 /** An answer as JSON can hold it: typed arrays become lists. */
@@ -26,6 +28,8 @@ export function showAnswer(input: PredictInput, answer: unknown): string {
   if (!Array.isArray(answer)) return JSON.stringify(plainAnswer(answer));
   const rows = answer.flat() as Scored[];
   const [only] = rows;
+  if ((only?.generated_text ?? only?.translation_text) !== undefined)
+    return rows.map((row) => row.generated_text ?? row.translation_text).join("\n");
   if (rows.length === 1) return `${showRow(only!)}  ${text}`;
   return [text, ...rows.map((row) => `  ${showRow(row)}`)].join("\n");
 }

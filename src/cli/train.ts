@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { RequestError } from "../errors.ts";
 import { encodeModel, modelFile } from "../models/open.ts";
+import { tagSchemes } from "../models/tag-rules.ts";
 import { hashFile } from "../store/manifest.ts";
 import { ModelStore, type StoredVersion } from "../store/store.ts";
 import { dataTasks } from "../tasks/tasks.ts";
@@ -16,7 +17,7 @@ import { addDataOptions } from "./data-options.ts";
 import { labelsIn } from "./describe.ts";
 import { showMetrics } from "./format.ts";
 import { trainProgress } from "./train-progress.ts";
-import { setUpTraining, type TrainFlags, type TrainingSetup } from "./train-setup.ts";
+import { questionHeads, setUpTraining, type TrainFlags, type TrainingSetup } from "./train-setup.ts";
 
 export function trainCommand(): Command {
   const command = createCommand(
@@ -31,13 +32,31 @@ export function trainCommand(): Command {
     .argument("[model]", "model in the store, folder, model on the hub, or a named size with --tokenizer")
     .option("--config <file>", "YAML file of any of these options, and model")
     .addOption(new Option("--task <task>", "what to train for").choices(dataTasks))
-    .option("--data <file>", "training examples")
-    .option("--validation <file>", "validation examples; default: a tenth of --data")
+    .option("--data <path>", "training examples: a file, a folder of files, or SOURCE,TARGET for translation")
+    .option("--validation <path>", "validation examples; default: a tenth of --data")
     .option("--name <name>", "name in the store; default: the model's and the task's")
     .option(
       "--tokenizer <folder>",
       "tokenizer.json or vocab.txt, for a named size or instead of the model's own",
     )
+    .option(
+      "--train-tokenizer <size>",
+      "learn a tokenizer of that many tokens from the text of --data",
+      wholeNumber(1),
+    )
+    .option("--whole-word-masking", "masked-lm, bert-pretraining: mask all pieces of a word together")
+    .option("--crf", "token-classification: label whole sentences by a conditional random field")
+    .addOption(
+      new Option("--constraints <scheme>", "with --crf: predict only what the tagging scheme allows").choices(
+        tagSchemes,
+      ),
+    )
+    .addOption(
+      new Option("--qa-head <name>", "question-answering: how spans are scored; default: span").choices(
+        questionHeads,
+      ),
+    )
+    .option("--early-exit", "text-classification: a classifier on every layer, to stop when they agree")
     .option("--set <field=value>", "a field of config.json; may be repeated", fieldValue)
     .option("--output <folder>", "folder of the run; default: runs/NAME")
     .option("--resume", "go on from the newest checkpoint in the output folder");

@@ -12,6 +12,9 @@ const knownNames = {
   tags: ["tags", "nertags", "labels", "slots"],
   prompt: ["prompt", "context", "premise", "startphrase", "sent1", "ctx", "question"],
   answer: ["label", "answer", "gold", "answerkey"],
+  image: ["image", "imagepath", "path", "file", "filename", "filepath", "img"],
+  source: ["source", "src", "sourcetext", "input", "text"],
+  target: ["target", "tgt", "targettext", "translation", "output"],
 } as const;
 
 export type ColumnRole = keyof typeof knownNames;

@@ -20,12 +20,20 @@ export interface QuestionExample {
   answers: { text: string; answerStart: number }[];
 }
 
-export interface TextExample {
+export interface SimilarityExample {
   text: string;
+  textPair: string;
+  score: number; // on any scale, higher: more alike
 }
 
 export interface DocumentExample {
+  /** Its sentences or paragraphs in order; for causal-lm, pieces that together are the exact text. */
   sentences: string[];
+}
+
+export interface TranslationExample {
+  source: string;
+  target: string;
 }
 
 export interface ChoiceExample {
@@ -39,9 +47,12 @@ export interface ExamplesByTask {
   "text-classification": ClassificationExample;
   "token-classification": TaggingExample;
   "question-answering": QuestionExample;
-  "masked-lm": TextExample;
+  "sentence-similarity": SimilarityExample;
+  "masked-lm": DocumentExample;
   "bert-pretraining": DocumentExample;
+  "causal-lm": DocumentExample;
   "multiple-choice": ChoiceExample;
+  translation: TranslationExample;
 }
 
 export type DataTask = keyof ExamplesByTask;

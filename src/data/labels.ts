@@ -2,6 +2,7 @@
 
 import { ConfigError } from "../errors.ts";
 import { Random } from "../tensor/random.ts";
+import type { DocumentExample } from "./examples.ts";
 
 /** Every label or tag once: by number where all are integers, else by name. Numbers to predict are no labels. */
 export function labelsOf(
@@ -39,4 +40,29 @@ export function splitExamples<T>(
     train: examples.filter((_, i) => !held.has(i)),
     validation: examples.filter((_, i) => held.has(i)),
   };
+}
+
+/**
+ * Takes the last share of a text, by its sentences, out for validation; a document may be cut in two.
+ * @throws ConfigError when a part would be empty.
+ */
+export function holdOutEnd(
+  documents: readonly DocumentExample[],
+  fraction: number,
+): { train: DocumentExample[]; validation: DocumentExample[] } {
+  const total = documents.reduce((sum, { sentences }) => sum + sentences.length, 0);
+  let left = total - Math.round(total * fraction); // sentences of the training part to come
+  if (!(left > 0 && left < total)) {
+    throw new ConfigError(
+      `holdOutEnd: both parts must hold a sentence, but the share ${fraction} is to be taken of ${total}`,
+    );
+  }
+  const [train, validation]: [DocumentExample[], DocumentExample[]] = [[], []];
+  for (const { sentences } of documents) {
+    const [kept, held] = [sentences.slice(0, left), sentences.slice(left)];
+    if (kept.length > 0) train.push({ sentences: kept });
+    if (held.length > 0) validation.push({ sentences: held });
+    left -= kept.length;
+  }
+  return { train, validation };
 }

@@ -1,17 +1,15 @@
-/** Plain text: a sentence (or paragraph) on each line, a blank line between documents. */
+/** Plain text: a sentence (or paragraph) on each line, a blank line between documents; or text as it stands. */
 
-import type { DocumentExample, TextExample } from "./examples.ts";
+import type { DocumentExample } from "./examples.ts";
 import { type BadRow, linesOf, type TextFile } from "./text-file.ts";
 
-/** Every line that is not blank. */
-export function readLines(source: TextFile): { examples: TextExample[]; badRows: BadRow[] } {
-  const badRows: BadRow[] = [];
-  const lines = linesOf(source, badRows).map(({ text }) => ({ text: text.trim() }));
-  return { examples: lines.filter(({ text }) => text !== ""), badRows };
+interface Documents {
+  examples: DocumentExample[];
+  badRows: BadRow[];
 }
 
 /** Runs of lines between blank lines. */
-export function readDocuments(source: TextFile): { examples: DocumentExample[]; badRows: BadRow[] } {
+export function readDocuments(source: TextFile): Documents {
   const badRows: BadRow[] = [];
   const documents: DocumentExample[] = [{ sentences: [] }];
   for (const { text } of linesOf(source, badRows)) {
@@ -20,3 +18,18 @@ export function readDocuments(source: TextFile): { examples: DocumentExample[]; 
   }
   return { examples: documents.filter(({ sentences }) => sentences.length > 0), badRows };
 }
+
+/** The whole file as one document, every space and line end kept. */
+export function readVerbatim(source: TextFile): Documents {
+  const badRows: BadRow[] = [];
+  const lines = linesOf(source, badRows).map(({ text }) => text);
+  const document = { sentences: verbatimPieces(`${lines.join("\n")}\n`) };
+  return { examples: document.sentences.length > 0 ? [document] : [], badRows };
+}
+
+/**
+ * A text in pieces that together are the text. They begin with the line ends before them, where byte-level tokenisers
+ * cut anyway, so that the pieces have the tokens of the whole.
+ */
+export const verbatimPieces = (text: string): string[] =>
+  text.split(/(?<=\S)(?=\s*\n)/).filter((piece) => piece !== "");

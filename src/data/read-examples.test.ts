@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -189,17 +189,46 @@ describe("SQuAD JSON", () => {
   });
 });
 
-test("plain text is lines for masked-lm, and documents between blank lines for bert-pretraining", async () => {
-  const path = await file("book.txt.gz", gzipSync("One.\nTwo.\n\n\nThree.\n"));
-  expect((await readExamples("masked-lm", path)).examples).toEqual([
-    { text: "One." },
-    { text: "Two." },
-    { text: "Three." },
-  ]);
-  expect((await readExamples("bert-pretraining", path)).examples).toEqual([
-    { sentences: ["One.", "Two."] },
-    { sentences: ["Three."] },
-  ]);
+describe("text", () => {
+  test("is documents between blank lines for masked language models", async () => {
+    const path = await file("book.txt.gz", gzipSync(" One.\nTwo.\n\n\nThree.\n"));
+    const documents = [{ sentences: ["One.", "Two."] }, { sentences: ["Three."] }];
+    expect((await readExamples("bert-pretraining", path)).examples).toEqual(documents);
+    expect((await readExamples("masked-lm", path)).examples).toEqual(documents);
+  });
+
+  test("is one document as it stands for causal ones, in pieces that begin with line ends", async () => {
+    const text = "First:\nTwo  words\t\n\n\n  Three.\n";
+    const { examples } = await readExamples("causal-lm", await file("play.txt", text));
+    expect(examples).toEqual([{ sentences: ["First:", "\nTwo  words", "\t\n\n\n  Three.", "\n"] }]);
+  });
+
+  test("in JSON lines is a document a row", async () => {
+    const path = await file("books.jsonl", '{"body":"a\\nb"}\n{"body":"c"}\n{"body":1}\n');
+    const result = await readExamples("masked-lm", path, { textColumn: "body" });
+    expect(result.examples).toEqual([{ sentences: ["a", "b"] }, { sentences: ["c"] }]);
+    expect(places(result)).toEqual([3]);
+    const { examples } = await readExamples("causal-lm", path, { textColumn: "body" });
+    expect(examples).toEqual([{ sentences: ["a", "\nb"] }, { sentences: ["c"] }]);
+  });
+
+  test("of a folder is that of its files and folders, sorted, other formats and hidden files left out", async () => {
+    await mkdir(join(folder, "shelf/b"), { recursive: true });
+    await file("shelf/c.txt", "three\n");
+    await file("shelf/b/2.jsonl", '{"text":"two"}\n');
+    await file("shelf/a.txt.gz", gzipSync("one\n"));
+    await file("shelf/.hidden.txt", "no\n");
+    await file("shelf/README.md", "no\n");
+    await file("shelf/squad.json", "{}");
+    const { examples } = await readExamples("masked-lm", join(folder, "shelf"));
+    expect(examples.flatMap(({ sentences }) => sentences)).toEqual(["one", "two", "three"]);
+    const wrong = readExamples("question-answering", join(folder, "shelf/b"), { strict: true });
+    await expect(wrong).rejects.toThrow(/must have/);
+    await mkdir(join(folder, "empty"));
+    expect(await failure(readExamples("masked-lm", join(folder, "empty")))).toMatch(
+      /^data: .*empty: the folder must hold a file of a format for this task \(text, csv/,
+    );
+  });
 });
 
 describe("damaged or unsuitable files", () => {

@@ -5,9 +5,10 @@ import type {
   ChoiceExample,
   ClassificationExample,
   DocumentExample,
+  SimilarityExample,
   TaggingExample,
-  TextExample,
 } from "./examples.ts";
+import { verbatimPieces } from "./plain-text.ts";
 import type { Table } from "./table.ts";
 import { RowError } from "./text-file.ts";
 
@@ -41,12 +42,26 @@ export function classificationFrom(table: Table, options: ColumnOptions): Conver
   });
 }
 
+/** Two texts and how alike they are. */
+export function similarityFrom(table: Table, options: ColumnOptions): Converter<SimilarityExample> {
+  const text = needColumn(table, "text", options.textColumn);
+  const pair = needColumn(table, "pair", options.pairColumn);
+  const score = needColumn(table, "label", options.labelColumn);
+  return (cells) => ({
+    text: textOf(cells, text),
+    textPair: textOf(cells, pair),
+    score: numberOf(cells[score], score),
+  });
+}
+
+function numberOf(value: unknown, column: string): number {
+  const number = typeof value === "string" && value.trim() === "" ? Number.NaN : Number(value);
+  if (Number.isFinite(number)) return number;
+  throw new RowError(`${column} must be a number, got ${show(value)}`);
+}
+
 function labelOf(value: unknown, column: string, kind: LabelKind | undefined): string | string[] | number {
-  if (kind === "regression") {
-    const number = typeof value === "string" && value.trim() === "" ? Number.NaN : Number(value);
-    if (Number.isFinite(number)) return number;
-    throw new RowError(`${column} must be a number, got ${show(value)}`);
-  }
+  if (kind === "regression") return numberOf(value, column);
   if (kind === "multi" || (kind === undefined && Array.isArray(value))) return labelList(value, column);
   const name = nameOf(value);
   if (name === undefined) throw new RowError(`${column} must be a label, got ${show(value)}`);
@@ -74,9 +89,10 @@ export function taggingFrom(table: Table, options: ColumnOptions): Converter<Tag
   };
 }
 
-export function textFrom(table: Table, options: ColumnOptions): Converter<TextExample> {
+/** A document a row, its text as it stands. */
+export function verbatimFrom(table: Table, options: ColumnOptions): Converter<DocumentExample> {
   const column = needColumn(table, "text", options.textColumn);
-  return (cells) => ({ text: textOf(cells, column) });
+  return (cells) => ({ sentences: verbatimPieces(textOf(cells, column)) });
 }
 
 /** A document a row: a list of sentences, or a text with one on each line. */

@@ -33,6 +33,16 @@ describe("BatchSampler", () => {
     expect(needed / computed).toBeGreaterThan(0.8);
   });
 
+  test("puts second texts of like length together too", () => {
+    const targetLengths = lengths.map(() => 3 + random.integer(40));
+    const batches = new BatchSampler(lengths, { ...options, targetLengths }).batchesOf(0);
+    const longest = (indices: readonly number[]) =>
+      Math.max(...indices.map((index) => targetLengths[index]!));
+    const computed = batches.reduce((sum, { indices }) => sum + indices.length * longest(indices), 0);
+    const needed = targetLengths.reduce((sum, length) => sum + length, 0);
+    expect(needed / computed).toBeGreaterThan(0.7);
+  });
+
   test("depends on seed and epoch alone", () => {
     expect(new BatchSampler(lengths, options).batchesOf(3)).toEqual(sampler.batchesOf(3));
     expect(sampler.batchesOf(4)).not.toEqual(sampler.batchesOf(3));

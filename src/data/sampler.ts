@@ -9,8 +9,10 @@ export interface SamplerOptions {
   seed: number;
   /** Longer examples count as this long: they are truncated. */
   maxLength: number;
-  /** Padded lengths are multiples of this, or `maxLength`; default 16. */
+  /** Padded lengths are multiples of this, or `maxLength`; default 16, with `targetLengths` 8. */
   multipleOf?: number;
+  /** Tokens of each example's second text, by which examples of one length are ordered. */
+  targetLengths?: readonly number[] | undefined;
 }
 
 export interface Batch {
@@ -24,22 +26,24 @@ export interface Batch {
  */
 export class BatchSampler {
   private readonly paddedLengths: readonly number[];
+  private readonly paddedTargets: readonly number[];
 
   /** @param lengths the number of tokens of each example */
   constructor(
     lengths: readonly number[],
     private readonly options: SamplerOptions,
   ) {
-    const { batchSize, maxLength, multipleOf = 16 } = options;
+    const { batchSize, maxLength, targetLengths, multipleOf = targetLengths ? 8 : 16 } = options;
     if (lengths.length === 0) throw new ConfigError("sampler: must have at least one example, got none");
     for (const [name, value] of Object.entries({ batchSize, maxLength, multipleOf })) {
       if (!Number.isInteger(value) || value < 1) {
         throw new ConfigError(`sampler: ${name} must be a positive integer, got ${value}`);
       }
     }
-    this.paddedLengths = lengths.map((length) =>
-      Math.min(maxLength, Math.max(1, Math.ceil(length / multipleOf)) * multipleOf),
-    );
+    const padded = (length: number): number =>
+      Math.min(maxLength, Math.max(1, Math.ceil(length / multipleOf)) * multipleOf);
+    this.paddedLengths = lengths.map(padded);
+    this.paddedTargets = (targetLengths ?? lengths).map(padded);
   }
 
   /** Batches of every epoch. */
@@ -53,7 +57,10 @@ export class BatchSampler {
     const random = new Random(seed).fork("batches", epoch);
     const order = random.shuffle(this.paddedLengths.map((_, index) => index));
     // The sort is stable: within a length the order stays random, and what a length leaves over joins the next one.
-    order.sort((a, b) => this.paddedLengths[a]! - this.paddedLengths[b]!);
+    order.sort((a, b) => {
+      const byLength = this.paddedLengths[a]! - this.paddedLengths[b]!;
+      return byLength || this.paddedTargets[a]! - this.paddedTargets[b]!;
+    });
     const batches = Array.from({ length: this.batchCount }, (_, i) => {
       const indices = order.slice(i * batchSize, (i + 1) * batchSize);
       return { indices, length: this.paddedLengths[indices.at(-1)!]! };

@@ -25,7 +25,7 @@ export class RowError extends Error {}
 export async function readTextFile(file: string): Promise<TextFile> {
   const bytes = await readBytes(file);
   if (bytes.length === 0) throw new ConfigError(`${file}: is empty`, { code: "data" });
-  const mark = bytes.readUInt16BE(0);
+  const mark = bytes.length > 1 ? bytes.readUInt16BE(0) : 0;
   if (mark === 0xfffe || mark === 0xfeff) {
     throw new ConfigError(`${file}: must be UTF-8, but is UTF-16; convert it first`, { code: "data" });
   }
@@ -36,7 +36,11 @@ export async function readTextFile(file: string): Promise<TextFile> {
   }
 }
 
-async function readBytes(file: string): Promise<Buffer> {
+/** Most bytes a gzipped file may have after decompression. */
+const maxBytes = 2 ** 31;
+
+/** A file's bytes, decompressed where it is gzip. @throws ConfigError when it is missing, damaged or beyond 2 GiB. */
+export async function readBytes(file: string): Promise<Buffer> {
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -47,11 +51,14 @@ async function readBytes(file: string): Promise<Buffer> {
     throw new ConfigError(`${file}: cannot be read (${message})`, { cause });
   }
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  if (!isGzip) return bytes.length === 1 ? Buffer.concat([bytes, Buffer.from("\n")]) : bytes;
+  if (!isGzip) return bytes;
   try {
-    return await promisify(gunzip)(bytes);
+    return await promisify(gunzip)(bytes, { maxOutputLength: maxBytes });
   } catch (cause) {
-    throw new ConfigError(`${file}: is damaged gzip (${(cause as Error).message})`, { code: "data", cause });
+    throw new ConfigError(`${file}: is damaged gzip or beyond 2 GiB (${(cause as Error).message})`, {
+      code: "data",
+      cause,
+    });
   }
 }
 

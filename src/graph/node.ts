@@ -163,6 +163,7 @@ function leaf<A>(op: OpRecord<A>, attrs: A, dtype: DType, shape: Shape): Node {
 /** How a parameter's first values are drawn. */
 export type Initialiser =
   | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "table"; readonly tensor: Tensor }
   | { readonly kind: "normal"; readonly std: number }
   | { readonly kind: "truncated-normal"; readonly std: number } // cut at two standard deviations
   | { readonly kind: "uniform"; readonly bound: number };
@@ -171,6 +172,8 @@ export interface ParameterAttrs {
   readonly init: Initialiser;
   /** False for state that no optimizer touches, such as running statistics. */
   readonly isTrainable: boolean;
+  /** Multiple of the learning rate at which an optimizer moves it. */
+  readonly rateFactor: number;
 }
 
 /** A value fed on every run. */
@@ -183,7 +186,8 @@ export const parameter = (
   init: Initialiser,
   dtype: DType = "float32",
   isTrainable = true,
-): Node => leaf(parameterOp, { init, isTrainable }, dtype, shape);
+  rateFactor = 1,
+): Node => leaf(parameterOp, { init, isTrainable, rateFactor }, dtype, shape);
 
 /** A value known when the graph is built. */
 export const constant = (tensor: Tensor): Node => leaf(constantOp, { tensor }, tensor.dtype, tensor.shape);

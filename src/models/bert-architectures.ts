@@ -1,6 +1,7 @@
 /** BERT's classes by the names that `config.json` gives. */
 
 import {
+  Bert,
   type BertConfig,
   BertForMaskedLM,
   BertForMultipleChoice,
@@ -13,6 +14,7 @@ import {
   bertConfigSchema,
   bertNames,
 } from "./bert.ts";
+import { crfArchitectures } from "./crf-tagger.ts";
 import {
   architecturesOf,
   classLabels,
@@ -23,6 +25,10 @@ import {
   tokenInput,
   tokenLabels,
 } from "./family.ts";
+import { BertForSequenceClassificationWithPabee, earlyExitArchitectures } from "./pabee.ts";
+
+import { similarityArchitectures } from "./sentence-similarity.ts";
+import { twoStreamArchitectures } from "./two-stream-qa.ts";
 
 const inputs = [tokenInput("input_ids"), tokenInput("attention_mask"), tokenInput("token_type_ids")];
 
@@ -35,7 +41,7 @@ const family: Family<BertConfig> = {
   initialStd: ({ initializerRange }) => initializerRange,
 };
 
-export const bertArchitectures = architecturesOf(family, [
+const heads = architecturesOf(family, [
   { name: "BertModel", task: "feature-extraction", build: BertModel, isBare: true },
   {
     name: "BertForPreTraining",
@@ -76,3 +82,20 @@ export const bertArchitectures = architecturesOf(family, [
     inputs: inputs.map(({ name }) => tokenInput(name, ["batch", "choices", "length"])),
   },
 ]);
+
+export const bertArchitectures = [
+  ...heads,
+  ...similarityArchitectures(family, "BertForSentenceSimilarity", Bert),
+  ...twoStreamArchitectures(family, "BertForTwoStreamQuestionAnswering", Bert, (config) => ({
+    hiddenSize: config.hiddenSize,
+    numHeads: config.numAttentionHeads,
+    dropout: config.hiddenDropoutProb,
+    epsilon: config.layerNormEps,
+  })),
+  ...crfArchitectures(family, "BertCrfForTokenClassification", BertForTokenClassification),
+  ...earlyExitArchitectures(
+    family,
+    "BertForSequenceClassificationWithPabee",
+    BertForSequenceClassificationWithPabee,
+  ),
+];

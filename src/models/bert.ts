@@ -5,7 +5,6 @@
  */
 
 import { z } from "zod";
-import { ConfigError } from "../errors.ts";
 import type { Node } from "../graph/node.ts";
 import { activations } from "../graph/ops/activation.ts";
 import { add, reshape } from "../graph/ops/core.ts";
@@ -20,10 +19,11 @@ import { Linear } from "../nn/linear.ts";
 import type { Init } from "../nn/module.ts";
 import { LayerNorm } from "../nn/norm.ts";
 import { LearnedPositions } from "../nn/positions.ts";
-import { type Dim, mulDims } from "../tensor/dims.ts";
+import { RelativeKeys, RelativeKeysAndQueries, reversedRow } from "../nn/positions-shaw.ts";
 import type { NameMap } from "../weights/names.ts";
 import { activationName, id2label, problemType, rate, size } from "./config.ts";
-import { classificationLoss, spanLoss, tokenLoss } from "./heads.ts";
+import { askedTokens, classificationLoss, spanOutputs, tokenLoss, tokenLossOutputs } from "./heads.ts";
+import { choiceRows, requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 
 export const bertConfigSchema = z.object({
@@ -41,7 +41,8 @@ export const bertConfigSchema = z.object({
   layerNormEps: z.number().positive().default(1e-12),
   padTokenId: z.number().int().nullish(),
   initializerRange: z.number().positive().default(0.02),
-  positionEmbeddingType: z.literal("absolute", "only absolute positions are supported").default("absolute"),
+  /** How positions act: vectors added to the embeddings, or distances within attention (Shaw et al., Huang et al.). */
+  positionEmbeddingType: z.enum(["absolute", "relative_key", "relative_key_query"]).default("absolute"),
   id2label,
   problemType,
 });
@@ -81,21 +82,34 @@ class BertEmbeddings {
     this.norm = new LayerNorm(init, hiddenSize, layerNormEps);
   }
 
-  /** → [B, T, D]. Without segments all tokens are in the first; without positions they count from 0. */
+  /** → [B, T, D]. Without segments all tokens are in the first; without position ids they count from 0. */
   forward(ctx: Context, { token_type_ids, position_ids, ...inputs }: Inputs): Node {
-    const ids = required(inputs, "input_ids");
+    const ids = requiredInput(inputs, "input_ids", "BERT");
     const segment = token_type_ids
       ? this.segment.forward(token_type_ids)
       : slice(this.segment.weight, 0, 0, 1);
-    const position = position_ids ? this.position.at(position_ids) : this.position.forward(ids.shape[1]!);
-    const sum = add(add(this.word.forward(ids), segment), position);
-    return ctx.dropout(this.norm.forward(sum), this.config.hiddenDropoutProb);
+    const sum = add(this.word.forward(ids), segment);
+    const position = (): Node =>
+      position_ids ? this.position.at(position_ids) : this.position.forward(ids.shape[1]!);
+    const placed = this.config.positionEmbeddingType === "absolute" ? add(sum, position()) : sum;
+    return ctx.dropout(this.norm.forward(placed), this.config.hiddenDropoutProb);
   }
+}
+
+/** A layer's vectors for distances, where its positions are relative. */
+function relativePositions(
+  init: Init,
+  { positionEmbeddingType: type, hiddenSize, numAttentionHeads, maxPositionEmbeddings }: BertConfig,
+): RelativeKeys | RelativeKeysAndQueries | undefined {
+  if (type === "absolute") return undefined;
+  const Positions = type === "relative_key" ? RelativeKeys : RelativeKeysAndQueries;
+  return new Positions(init, hiddenSize / numAttentionHeads, maxPositionEmbeddings - 1, reversedRow);
 }
 
 /** Attention and feed-forward, each with dropout, a skip connection and a norm after it. */
 class BertLayer {
   readonly attention: MultiHeadAttention;
+  readonly positions: RelativeKeys | RelativeKeysAndQueries | undefined;
   readonly attentionNorm: LayerNorm;
   readonly feedForward: FeedForward;
   readonly outputNorm: LayerNorm;
@@ -106,6 +120,7 @@ class BertLayer {
   ) {
     const { hiddenSize, numAttentionHeads, intermediateSize, hiddenAct, layerNormEps } = config;
     this.attention = new MultiHeadAttention(init, hiddenSize, numAttentionHeads);
+    this.positions = relativePositions(init, config);
     this.attentionNorm = new LayerNorm(init, hiddenSize, layerNormEps);
     this.feedForward = new FeedForward(init, hiddenSize, intermediateSize, hiddenAct);
     this.outputNorm = new LayerNorm(init, hiddenSize, layerNormEps);
@@ -114,7 +129,8 @@ class BertLayer {
   /** x [B, T, D], bias [B, 1, 1, T] → [B, T, D]. */
   forward(ctx: Context, x: Node, bias: Node | undefined, captureAs: string): Node {
     const { hiddenDropoutProb, attentionProbsDropoutProb: dropout } = this.config;
-    const attended = this.attention.forward(ctx, x, { bias, dropout, captureAs });
+    const positions = this.positions?.at();
+    const attended = this.attention.forward(ctx, x, { bias, positions, dropout, captureAs });
     const hidden = this.attentionNorm.forward(add(ctx.dropout(attended, hiddenDropoutProb), x));
     const fed = this.feedForward.forward(hidden);
     return this.outputNorm.forward(add(ctx.dropout(fed, hiddenDropoutProb), hidden));
@@ -147,14 +163,8 @@ export class Bert {
   }
 }
 
-function required(inputs: Inputs, name: string): Node {
-  const node = inputs[name];
-  if (!node) throw new ConfigError(`BERT: the input "${name}" is missing`);
-  return node;
-}
-
 /** tanh of a linear map of the first token. */
-class BertPooler {
+export class BertPooler {
   readonly dense: Linear;
 
   constructor(init: Init, { hiddenSize }: BertConfig) {
@@ -220,16 +230,17 @@ export class BertForPreTraining implements Model {
     this.nextSentence = new Linear(init, config.hiddenSize, 2);
   }
 
-  /** `labels` [B, T] (−100: not asked), `next_sentence_label` [B] (0: it is the next). */
+  /** `labels` [B, T] (−100: not asked), `next_sentence_label` [B] (0: it is the next), `masked_positions` [N]. */
   forward(ctx: Context, inputs: Inputs): Outputs {
     const hidden = this.bert.forward(ctx, inputs);
-    const prediction_logits = this.vocabulary.forward(hidden, this.bert.embeddings.word.weight);
+    const asked = askedTokens(hidden, inputs);
+    const prediction_logits = this.vocabulary.forward(asked.hidden, this.bert.embeddings.word.weight);
     const seq_relationship_logits = this.nextSentence.forward(this.pooler.forward(hidden));
     const outputs = { prediction_logits, seq_relationship_logits };
-    const { labels, next_sentence_label } = inputs;
-    if (!labels || !next_sentence_label) return outputs;
-    const nextLoss = tokenLoss(seq_relationship_logits, next_sentence_label);
-    return { loss: add(tokenLoss(prediction_logits, labels), nextLoss), ...outputs };
+    const { loss, ...predicted } = tokenLossOutputs(prediction_logits, asked.labels);
+    if (!loss || !inputs.next_sentence_label) return outputs;
+    const nextLoss = tokenLoss(seq_relationship_logits, inputs.next_sentence_label);
+    return { loss: add(loss, nextLoss), ...predicted, ...outputs };
   }
 }
 
@@ -243,9 +254,11 @@ export class BertForMaskedLM implements Model {
     this.vocabulary = new BertVocabularyHead(init, config);
   }
 
+  /** `labels` [B, T] (−100: not asked); with `masked_positions` [N] the logits are those tokens' only. */
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const logits = this.vocabulary.forward(this.bert.forward(ctx, inputs), this.bert.embeddings.word.weight);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    const asked = askedTokens(this.bert.forward(ctx, inputs), inputs);
+    const logits = this.vocabulary.forward(asked.hidden, this.bert.embeddings.word.weight);
+    return { ...tokenLossOutputs(logits, asked.labels), logits };
   }
 }
 
@@ -325,18 +338,7 @@ export class BertForQuestionAnswering implements Model {
 
   /** `start_positions` and `end_positions` [B]; a position outside the text does not count. */
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const scores = this.spans.forward(this.bert.forward(ctx, inputs));
-    const [start_logits, end_logits] = [0, 1].map((at) => squeeze(slice(scores, 2, at, at + 1), 2)) as [
-      Node,
-      Node,
-    ];
-    const { start_positions, end_positions } = inputs;
-    if (!start_positions || !end_positions) return { start_logits, end_logits };
-    return {
-      loss: spanLoss(start_logits, end_logits, start_positions, end_positions),
-      start_logits,
-      end_logits,
-    };
+    return spanOutputs(this.spans.forward(this.bert.forward(ctx, inputs)), inputs);
   }
 }
 
@@ -356,16 +358,9 @@ export class BertForMultipleChoice implements Model {
   }
 
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const [batch, choices, length] = required(inputs, "input_ids").shape as [Dim, Dim, Dim];
-    const flatten = (node: Node | undefined): Node | undefined =>
-      node && reshape(node, [mulDims(batch, choices), length]);
-    const hidden = this.bert.forward(ctx, {
-      input_ids: flatten(inputs.input_ids),
-      attention_mask: flatten(inputs.attention_mask),
-      token_type_ids: flatten(inputs.token_type_ids),
-    });
-    const pooled = ctx.dropout(this.pooler.forward(hidden), headDropout(this.config));
-    const logits = reshape(this.classifier.forward(pooled), [batch, choices]);
+    const { rows, shape } = choiceRows(inputs, "BERT");
+    const pooled = ctx.dropout(this.pooler.forward(this.bert.forward(ctx, rows)), headDropout(this.config));
+    const logits = reshape(this.classifier.forward(pooled), shape);
     return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
   }
 }
@@ -376,6 +371,7 @@ export const bertNames: NameMap = {
   "bert.embeddings.position": "bert.embeddings.position_embeddings",
   "bert.embeddings.segment": "bert.embeddings.token_type_embeddings",
   "bert.embeddings.norm": "bert.embeddings.LayerNorm",
+  "bert.layers.{i}.positions.keys": "bert.encoder.layer.{i}.attention.self.distance_embedding",
   "bert.layers.{i}.attention.query": "bert.encoder.layer.{i}.attention.self.query",
   "bert.layers.{i}.attention.key": "bert.encoder.layer.{i}.attention.self.key",
   "bert.layers.{i}.attention.value": "bert.encoder.layer.{i}.attention.self.value",

@@ -4,7 +4,10 @@ import type { z } from "zod";
 import { Init } from "../nn/module.ts";
 import { type NameMap, NameTable } from "../weights/names.ts";
 import { type ConfigJson, type ProblemType, parseConfig } from "./config.ts";
-import type { Architecture, InputSpec, Model, TaskName } from "./model.ts";
+import type { Architecture, InputSpec, Model, TaskName, Variant } from "./model.ts";
+
+/** Inputs, or what the config makes of them. */
+type Specs<Config> = readonly InputSpec[] | ((config: Config) => readonly InputSpec[]);
 
 export interface Family<Config> {
   /** `model_type` of `config.json`. */
@@ -14,7 +17,7 @@ export interface Family<Config> {
   readonly names: NameMap;
   readonly basePrefix: string;
   /** Inputs of every class, labels aside. */
-  readonly inputs: readonly InputSpec[];
+  readonly inputs: Specs<Config>;
   /** Standard deviation of first values; default 0.02. */
   readonly initialStd?: (config: Config) => number;
 }
@@ -23,10 +26,11 @@ export interface Family<Config> {
 export interface ModelClass<Config> {
   readonly name: string;
   readonly task: TaskName;
+  readonly variant?: Variant;
   readonly build: new (init: Init, config: Config) => Model;
-  readonly labels?: readonly InputSpec[] | ((config: Config) => readonly InputSpec[]);
+  readonly labels?: Specs<Config>;
   /** Default: those of the family. */
-  readonly inputs?: readonly InputSpec[];
+  readonly inputs?: Specs<Config>;
   /** True for the encoder without a head, whose stored names lack the prefix. */
   readonly isBare?: boolean;
 }
@@ -41,19 +45,21 @@ export function architecturesOf<Config>(
 
 function architectureOf<Config>(family: Family<Config>, entry: ModelClass<Config>): Architecture {
   const { modelType, basePrefix, initialStd } = family;
-  const { name, task, labels = [], inputs = family.inputs, isBare = false } = entry;
+  const { name, task, variant, labels = [], inputs = family.inputs, isBare = false } = entry;
   const configOf = (json: ConfigJson): Config => parseConfig(family.config, json, name);
   return {
     name,
     modelType,
     task,
+    variant,
     names: new NameTable(name, isBare ? bareNames(family) : family.names),
     basePrefix,
     build: (json, init) => {
       const config = configOf(json);
       return new entry.build(init ?? new Init(initialStd?.(config)), config);
     },
-    inputs: (json) => [...inputs, ...(typeof labels === "function" ? labels(configOf(json)) : labels)],
+    inputs: (json) =>
+      [inputs, labels].flatMap((specs) => (typeof specs === "function" ? specs(configOf(json)) : specs)),
   };
 }
 

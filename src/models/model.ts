@@ -30,16 +30,29 @@ export type TaskName =
   | "token-classification"
   | "question-answering"
   | "fill-mask"
+  | "text-generation"
+  | "translation"
   | "feature-extraction"
+  | "sentence-similarity"
   | "multiple-choice"
   | "pretraining"
-  | "next-sentence-prediction";
+  | "next-sentence-prediction"
+  | "image-classification"
+  | "image-feature-extraction"
+  | "masked-image-modeling";
+
+/**
+ * Another head for the same task: tags under a CRF, a classifier on every layer, question and passage that attend to
+ * each other before an answer is scored, or ends that are scored given a start.
+ */
+export type Variant = "crf" | "early-exit" | "two-stream" | "start-then-end";
 
 /** One class name of `config.json`'s `architectures`. */
 export interface Architecture {
   readonly name: string;
   readonly modelType: string;
   readonly task: TaskName;
+  readonly variant?: Variant | undefined;
   /** @throws ConfigError when the config does not hold. */
   build(json: ConfigJson, init?: Init): Model;
   readonly names: NameTable;

@@ -4,19 +4,22 @@ import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { WeightError } from "../errors.ts";
+import type { Graph } from "../graph/graph.ts";
 import { type ExternalTensor, encodeOnnx } from "../graph/onnx/encode.ts";
 import { fusions } from "../graph/ops/fusions.ts";
 import { optimise } from "../graph/passes/optimise.ts";
-import { openSession } from "../runtime/index.ts";
-import type { ModelSource, Session, SessionOptions } from "../runtime/session.ts";
+import { type ExitRule, openSession } from "../runtime/index.ts";
+import type { ModelSource, Session, SessionOptions, StagedSource } from "../runtime/session.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { assertNames } from "../weights/assert-names.ts";
 import { type Checkpoint, type CheckpointEntry, openCheckpoint } from "../weights/checkpoint.ts";
 import { type ConfigJson, readConfig } from "./config.ts";
+import { exitRuleOf, isEarlyExit, notEarlyExit } from "./early-exit.ts";
 import type { Architecture } from "./model.ts";
 import { architectureOf } from "./registry.ts";
+import { traceStages } from "./stages.ts";
 import { storedNames, traceInference } from "./trace.ts";
 
 /** The graph-only ONNX file of a model version; its weights are those of `model.safetensors`. */
@@ -25,6 +28,8 @@ export const modelFile = "model.onnx";
 export interface OpenOptions extends SessionOptions {
   /** Hidden states and attention maps wanted as extra outputs: `hidden_states.0`, `attentions.3`; `true`: all. */
   readonly capture?: readonly string[] | true;
+  /** Early exit: classifiers in a row that must agree, 0 for all layers. Default: the config's `pabee_patience`, or 0. */
+  readonly patience?: number;
 }
 
 /** A model that answers. */
@@ -37,11 +42,11 @@ export interface OpenModel {
 }
 
 /** How a session is opened: in a thread of its own, or in the calling one. */
-export type SessionOpener = (source: ModelSource, options: SessionOptions) => Promise<Session>;
+export type SessionOpener = (source: ModelSource | StagedSource, options: SessionOptions) => Promise<Session>;
 
 /**
- * Opens a model folder. `model.onnx` is used where it is there and nothing is captured; otherwise the graph is traced
- * from `config.json`. Weights are mapped into memory, never copied by us.
+ * Opens a model folder. `model.onnx` is used where it is there, nothing is captured and no text may exit early;
+ * otherwise the graph is traced from `config.json`. Weights are mapped into memory, never copied by us.
  * @throws ConfigError or WeightError when the folder is incomplete, damaged or of an unknown architecture.
  */
 export async function openModel(
@@ -49,13 +54,16 @@ export async function openModel(
   options: OpenOptions = {},
   open: SessionOpener = openSession,
 ): Promise<OpenModel> {
-  const { capture, ...sessionOptions } = options;
+  const { capture, patience, ...sessionOptions } = options;
   const config = await readConfig(folder);
   const architecture = architectureOf(config, folder);
+  const exit = exitRuleOf(architecture, config, patience);
   const hasFile = !capture && existsSync(join(folder, modelFile));
-  const source: ModelSource = hasFile
-    ? { path: join(folder, modelFile) }
-    : { ...(await encodeModel(folder, { capture })), name: folder };
+  const whole = async (): Promise<ModelSource> =>
+    hasFile
+      ? { path: join(folder, modelFile) }
+      : { ...(await encodeModel(folder, { capture })), name: folder };
+  const source = exit && !capture ? await encodeStages(folder, exit) : await whole();
   const opening = open(source, sessionOptions); // in its thread, while this one reads the tokenizer
   try {
     const tokenizer = await loadTokenizer(folder);
@@ -75,10 +83,7 @@ export interface EncodedModel {
   readonly weightsFolder: string;
 }
 
-/**
- * The ONNX model of a folder's checkpoint: a graph whose weights are external data in its safetensors files. Where
- * those are links, as in the hub's cache, the model points at their targets, since ORT follows none out of a folder.
- */
+/** The ONNX model of a folder's checkpoint: a graph whose weights are external data in its safetensors files. */
 export async function encodeModel(
   folder: string,
   { capture = [] }: Pick<OpenOptions, "capture"> = {},
@@ -88,7 +93,31 @@ export async function encodeModel(
   const model = architecture.build(config);
   const names = storedNames(architecture, model);
   const specs = architecture.inputs(config).filter(({ isLabel }) => !isLabel);
-  const graph = traceInference(model, names, specs, { capture });
+  return encodeGraph(folder, architecture, traceInference(model, names, specs, { capture }));
+}
+
+/** A classifier's stages over the weights of a folder's checkpoint. @throws ConfigError when it cannot exit early. */
+export async function encodeStages(folder: string, exit: ExitRule): Promise<StagedSource> {
+  const config = await readConfig(folder);
+  const architecture = architectureOf(config, folder);
+  const model = architecture.build(config);
+  if (!isEarlyExit(model)) throw notEarlyExit(architecture);
+  const specs = architecture.inputs(config).filter(({ isLabel }) => !isLabel);
+  const graphs = traceStages(model, storedNames(architecture, model), specs, exit.patience);
+  const stages = graphs.map((graph) => encodeGraph(folder, architecture, graph));
+  return { stages: await Promise.all(stages), exit, name: folder };
+}
+
+/**
+ * A graph over the weights of a folder's checkpoint. Where its files are links, as in the hub's cache, the model points
+ * at their targets, since ORT follows none out of a folder.
+ * @throws WeightError when the checkpoint lacks a weight or has it in another shape.
+ */
+export async function encodeGraph(
+  folder: string,
+  architecture: Architecture,
+  graph: Graph,
+): Promise<EncodedModel> {
   const checkpoint = await openCheckpoint(folder);
   try {
     const entries = matchCheckpoint(architecture, checkpoint);

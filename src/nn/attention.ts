@@ -10,7 +10,7 @@ import { matmul } from "../graph/ops/matmul.ts";
 import { softmax } from "../graph/ops/norm.ts";
 import { cast, greaterEqual, where } from "../graph/ops/select.ts";
 import { concat, iota, split, unsqueeze } from "../graph/ops/shape.ts";
-import type { Dim } from "../tensor/dims.ts";
+import { addDims, type Dim } from "../tensor/dims.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Context } from "./context.ts";
 import { Linear } from "./linear.ts";
@@ -32,8 +32,13 @@ export interface KeyValues {
 export interface AttentionPositions {
   /** Turns queries and keys [B, H, T, K] by their positions. Su et al. 2021 (rotary), https://arxiv.org/abs/2104.09864 */
   rotate?(x: Node): Node;
-  /** [B, H, T, S] or what broadcasts to it, added to the scaled scores. Shaw et al. 2018, https://arxiv.org/abs/1803.02155 */
-  scores?(query: Node, key: Node, scale: number): Node;
+  /** Turns values [B, H, T, K], where those are turned as well. */
+  rotateValue?(x: Node): Node;
+  /**
+   * [B, H, T, S] or what broadcasts to it, added to the scaled scores; `keyStart` is the position of the first key.
+   * Shaw et al. 2018, https://arxiv.org/abs/1803.02155
+   */
+  scores?(query: Node, key: Node, scale: number, keyStart: Dim): Node;
   /** [B, H, T, K] from probabilities [B, H, T, S], added to the output. Shaw et al. 2018. */
   values?(probabilities: Node): Node;
 }
@@ -61,22 +66,26 @@ export function scaledDotProductAttention(
   { bias, positions, scale, dropout = 0, captureAs }: AttentionOptions = {},
 ): Node {
   const alpha = scale ?? 1 / Math.sqrt(query.shape.at(-1) as number);
+  let keyStart: Dim = 0;
   const scoresOf = ({ key }: KeyValues): Node => {
     const scores = matmul(query, key, { transB: true, alpha });
-    return positions?.scores ? add(scores, positions.scores(query, key, alpha)) : scores;
+    const start = keyStart;
+    keyStart = addDims(start, key.shape.at(-2)!);
+    return positions?.scores ? add(scores, positions.scores(query, key, alpha, start)) : scores;
   };
   const scores = concat(parts.map(scoresOf), -1);
   const probabilities = softmax(bias ? add(scores, bias) : scores);
   if (captureAs) ctx.capture(captureAs, probabilities);
+  const kept = ctx.dropout(probabilities, dropout);
   const weights = split(
-    ctx.dropout(probabilities, dropout),
+    kept,
     -1,
-    parts.map(({ key }) => key.shape[2]!),
+    parts.map(({ key }) => key.shape.at(-2)!),
   );
   const output = parts
     .map(({ value }, at) => matmul(weights[at]!, value))
     .reduce((sum, part) => add(sum, part));
-  return positions?.values ? add(output, positions.values(probabilities)) : output;
+  return positions?.values ? add(output, positions.values(kept)) : output;
 }
 
 /**
@@ -113,6 +122,8 @@ export interface AttentionShape {
   readonly sourceSize?: number;
   /** Whether projections have a bias; default true. */
   readonly hasBias?: boolean;
+  /** Whether the projection back has one; default `hasBias`. */
+  readonly hasOutputBias?: boolean;
 }
 
 export interface LayerAttentionOptions extends AttentionOptions {
@@ -134,8 +145,9 @@ export class MultiHeadAttention {
     init: Init,
     hiddenSize: number,
     private readonly numHeads: number,
-    { headSize = hiddenSize / numHeads, sourceSize = hiddenSize, hasBias = true }: AttentionShape = {},
+    shape: AttentionShape = {},
   ) {
+    const { headSize = hiddenSize / numHeads, sourceSize = hiddenSize, hasBias = true } = shape;
     if (!Number.isInteger(headSize)) {
       throw new ConfigError(`attention: hiddenSize ${hiddenSize} is not a multiple of numHeads ${numHeads}`);
     }
@@ -143,7 +155,7 @@ export class MultiHeadAttention {
     this.query = new Linear(init, hiddenSize, width, hasBias);
     this.key = new Linear(init, sourceSize, width, hasBias);
     this.value = new Linear(init, sourceSize, width, hasBias);
-    this.output = new Linear(init, width, hiddenSize, hasBias);
+    this.output = new Linear(init, width, hiddenSize, shape.hasOutputBias ?? hasBias);
   }
 
   /** x [B, T, D] attends to `source` [B, S, ·], itself by default → [B, T, D]. */
@@ -152,14 +164,23 @@ export class MultiHeadAttention {
     const rotate = (node: Node): Node => positions?.rotate?.(node) ?? node;
     const heads = (linear: Linear, node: Node): Node => splitHeads(linear.forward(node), this.numHeads);
     const query = rotate(heads(this.query, x));
-    const own = { key: rotate(heads(this.key, source ?? x)), value: heads(this.value, source ?? x) };
+    const value = heads(this.value, source ?? x);
+    const own = {
+      key: rotate(heads(this.key, source ?? x)),
+      value: positions?.rotateValue?.(value) ?? value,
+    };
     const parts = keyValuesOf(ctx, own, cacheAs, source !== undefined);
     return this.output.forward(joinHeads(scaledDotProductAttention(ctx, query, parts, options)));
   }
 }
 
 /** This step's keys and values, with those of earlier steps where the pass decodes from a cache. */
-function keyValuesOf(ctx: Context, own: KeyValues, name: string | undefined, isCross: boolean): KeyValues[] {
+export function keyValuesOf(
+  ctx: Context,
+  own: KeyValues,
+  name: string | undefined,
+  isCross: boolean,
+): KeyValues[] {
   if (!ctx.cache || !name) return [own];
   return isCross ? [ctx.cache.fixed(name, own)] : ctx.cache.extend(name, own);
 }

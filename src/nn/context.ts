@@ -1,12 +1,15 @@
 /** What a forward pass knows beside its inputs: whether it trains, its random numbers, and which values to keep. */
 
 import type { Node } from "../graph/node.ts";
+import { mul, ones } from "../graph/ops/core.ts";
 import { deriveKeyNode, dropout } from "../graph/ops/random.ts";
 import type { DecoderCache } from "./decoder-cache.ts";
 
 export class Context {
   /** Values a caller may ask for as extra outputs, by name: `hidden_states.0`, `attentions.3`, … */
   readonly captured = new Map<string, Node>();
+  /** New values of state that is kept with the weights but not trained, such as running statistics. */
+  readonly updates = new Map<Node, Node>();
   private sites = 0;
 
   private constructor(
@@ -38,6 +41,16 @@ export class Context {
   dropout(x: Node, rate: number): Node {
     if (!this.seed || rate === 0) return x;
     return dropout(x, deriveKeyNode(this.seed, this.sites++), rate);
+  }
+
+  /**
+   * Stochastic depth: in training, drops whole rows [B, ...] of a branch. Huang et al. 2016,
+   * https://arxiv.org/abs/1603.09382
+   */
+  dropPath(x: Node, rate: number): Node {
+    if (!this.isTraining || rate === 0) return x;
+    const rows = ones(x.dtype, [x.shape[0]!, ...x.shape.slice(1).map(() => 1)]);
+    return mul(x, this.dropout(rows, rate));
   }
 
   /** Keeps a value under a name and returns it. */

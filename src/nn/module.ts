@@ -32,14 +32,29 @@ export const countParameters = (module: object): number =>
 
 /** Makes parameters of one dtype; given to every module's constructor. */
 export class Init {
-  /** `std`: standard deviation of `normal` where a layer names none. */
+  /**
+   * `std`: standard deviation of `normal` where a layer names none; `rateFactor`: multiple of the learning rate;
+   * `isTrainable`: false for weights that no optimizer moves.
+   */
   constructor(
     readonly std = 0.02,
     readonly dtype: DType = "float32",
+    private readonly rateFactor = 1,
+    private readonly isTrainable = true,
   ) {}
 
+  /** Makes parameters that learn at a multiple of the learning rate. */
+  learningAt(rateFactor: number): Init {
+    return new Init(this.std, this.dtype, rateFactor, this.isTrainable);
+  }
+
+  /** Makes parameters that stay as they are loaded. */
+  frozen(): Init {
+    return new Init(this.std, this.dtype, this.rateFactor, false);
+  }
+
   private make(shape: readonly number[], init: Initialiser): Node {
-    return parameter(shape, init, this.dtype);
+    return parameter(shape, init, this.dtype, this.isTrainable, this.rateFactor);
   }
 
   normal(shape: readonly number[], std = this.std): Node {
@@ -71,22 +86,35 @@ export class Init {
   state(shape: readonly number[], value: number): Node {
     return parameter(shape, { kind: "constant", value }, this.dtype, false);
   }
+
+  /** A given table that is kept with the weights but not trained. */
+  table(tensor: Tensor): Node {
+    return parameter(tensor.shape, { kind: "table", tensor }, tensor.dtype, false);
+  }
+
+  /** A whole number that is kept with the weights but not trained. */
+  counter(): Node {
+    return parameter([], { kind: "constant", value: 0 }, "int64", false);
+  }
 }
 
 /** First values of a parameter: they depend on the seed and its name only. */
 export function initialValue(node: Node, name: string, seed: number): Tensor {
   const { init } = parameterAttrs(node);
   const shape = node.shape as number[];
-  const data = new (arrayOf(node.dtype))(sizeOf(shape)) as Float32Array;
-  if (init.kind === "constant") data.fill(init.value);
-  else {
-    const random = new Random(deriveKey(seed, name));
-    for (let i = 0; i < data.length; i++) data[i] = draw(random, init);
+  if (init.kind === "table") return init.tensor;
+  if (init.kind === "constant") {
+    const tensor = Tensor.zeros(node.dtype, shape);
+    if (init.value !== 0) (tensor.data as Float32Array).fill(init.value);
+    return tensor;
   }
+  const data = new (arrayOf(node.dtype))(sizeOf(shape)) as Float32Array;
+  const random = new Random(deriveKey(seed, name));
+  for (let i = 0; i < data.length; i++) data[i] = draw(random, init);
   return new Tensor(node.dtype, shape, data);
 }
 
-function draw(random: Random, init: Exclude<Initialiser, { kind: "constant" }>): number {
+function draw(random: Random, init: Extract<Initialiser, { std: number } | { bound: number }>): number {
   if (init.kind === "uniform") return (2 * random.uniform() - 1) * init.bound;
   let value = random.normal();
   while (init.kind === "truncated-normal" && Math.abs(value) > 2) value = random.normal();

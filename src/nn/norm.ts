@@ -1,5 +1,5 @@
 import type { Node } from "../graph/node.ts";
-import { layerNorm } from "../graph/ops/norm.ts";
+import { layerNorm, rmsNorm } from "../graph/ops/norm.ts";
 import type { Init } from "./module.ts";
 
 /** Normalises the last axis, then scales and shifts it. Ba et al. 2016, https://arxiv.org/abs/1607.06450 */
@@ -19,5 +19,23 @@ export class LayerNorm {
   /** x [..., D] → [..., D]. */
   forward(x: Node): Node {
     return layerNorm(x, this.weight, this.bias, this.epsilon);
+  }
+}
+
+/** Divides the last axis by its root mean square, then scales it. Zhang & Sennrich 2019, https://arxiv.org/abs/1910.07467 */
+export class RmsNorm {
+  readonly weight: Node;
+
+  constructor(
+    init: Init,
+    size: number,
+    private readonly epsilon: number,
+  ) {
+    this.weight = init.ones([size]);
+  }
+
+  /** x [..., D] → [..., D]. */
+  forward(x: Node): Node {
+    return rmsNorm(x, this.weight, this.epsilon);
   }
 }

@@ -101,26 +101,35 @@ function multiHead(nodes: Nodes, numHeads: number): Attended {
   ) as [Node, Node, Node];
   const ctx = Context.inference();
   const attended = scaledDotProductAttention(ctx, query, [{ key, value }], {
-    bias: multiHeadBias(nodes, numHeads),
+    bias: torchMaskBias(nodes.attn_mask, nodes.key_padding_mask, numHeads),
     captureAs: "attn_weights",
   });
   const output = linear(joinHeads(attended), nodes["out_proj.weight"]!, nodes["out_proj.bias"]);
   return { output, attn_weights: ctx.captured.get("attn_weights")! };
 }
 
-/** Masks of torch.nn.MultiheadAttention (1 = masked; floats are added) as one bias. */
-function multiHeadBias({ query, attn_mask, key_padding_mask }: Nodes, numHeads: number): Node | undefined {
+/**
+ * Masks of torch.nn.MultiheadAttention (1 = masked; floats are added) as one bias: of pairs [T, S] or [B·H, T, S], and
+ * of keys [B, S].
+ */
+export function torchMaskBias(
+  pairMask: Node | undefined,
+  keyMask: Node | undefined,
+  numHeads: number,
+): Node | undefined {
   const asBias = (mask: Node): Node =>
     isFloat(mask.dtype) ? mask : mul(cast(mask, "float32"), forbidden("float32"));
-  const padding = key_padding_mask && unsqueeze(unsqueeze(asBias(key_padding_mask), 1), 1);
-  const pairs = attn_mask && asBias(attn_mask);
-  const perHead = pairs && (pairs.rank === 3 ? splitBatch(pairs, query!.shape[0]!, numHeads) : pairs);
+  const padding = keyMask && unsqueeze(unsqueeze(asBias(keyMask), 1), 1);
+  const pairs = pairMask && asBias(pairMask);
+  const perHead = pairs?.rank === 3 ? splitBatch(pairs, numHeads) : pairs;
   return padding && perHead ? add(padding, perHead) : (padding ?? perHead);
 }
 
-const splitBatch = (mask: Node, batch: Node["shape"][number], numHeads: number): Node =>
-  reshape(mask, [batch, numHeads, ...mask.shape.slice(1)]);
-
+/** [B·H, T, S] → [B, H, T, S]. */
+const splitBatch = (mask: Node, numHeads: number): Node => {
+  const [rows, ...pairs] = mask.shape as [number, number, number];
+  return reshape(mask, [rows / numHeads, numHeads, ...pairs]);
+};
 /** query [B, H, T, K], key [B, H, S, K], value [B, H, S, V]; integer masks: 1 = attend. */
 function dotProduct({ query, key, value, attn_mask }: Nodes, isCausal: boolean, scale?: number): Attended {
   const masked =

@@ -8,22 +8,44 @@ import { ConfigError } from "../errors.ts";
 import { type ConfigJson, parseJsonObject, readConfig } from "../models/config.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { readSafetensors } from "../weights/safetensors.ts";
+import { asTensors, expectedNumbers } from "./shapes.ts";
 
+const imageTolerance = z.object({ max: z.number().nonnegative(), mean: z.number().nonnegative() });
 const caseSchema = z.object({
-  tolerance: z.object({ outputs: z.number().nonnegative(), grads: z.number().nonnegative().optional() }),
+  family: z.string().optional(),
+  tolerance: z.object({
+    outputs: z.number().nonnegative(),
+    grads: z.number().nonnegative().optional(),
+    image: z.record(z.string(), imageTolerance).optional(),
+  }),
   options: z.record(z.string(), z.unknown()).default({}),
+  params: z.record(z.string(), z.unknown()).default({}),
+  expected_numbers: expectedNumbers.optional(),
 });
 
 export type Tensors = ReadonlyMap<string, Tensor>;
+
+export interface Tolerance {
+  readonly outputs: number;
+  readonly grads?: number | undefined;
+  /** Of the pixel values of image pipelines, by the pipeline's name. */
+  readonly image?: Readonly<Record<string, { readonly max: number; readonly mean: number }>> | undefined;
+}
 
 /** One case, read whole. */
 export interface ParityCase {
   readonly name: string;
   readonly folder: string;
+  /** What the case is about, where its config has no `model_type`. */
+  readonly family?: string | undefined;
   readonly config: ConfigJson;
-  readonly tolerance: { readonly outputs: number; readonly grads?: number | undefined };
+  readonly tolerance: Tolerance;
   readonly options: Readonly<Record<string, unknown>>;
+  /** The same of vision cases. */
+  readonly params: Readonly<Record<string, unknown>>;
   readonly inputs: Tensors;
+  /** Whether it states numbers of a full-size model without weights, in place of tensors. */
+  readonly isOfNumbers: boolean;
   readonly expected: Tensors;
 }
 
@@ -58,13 +80,16 @@ export async function readCase(folder: string): Promise<ParityCase> {
   const path = join(folder, "case.json");
   const parsed = caseSchema.safeParse(parseJsonObject(await readFile(path, "utf8"), path));
   if (!parsed.success) throw new ConfigError(`${path}: ${parsed.error.issues[0]!.message}`);
+  const { expected_numbers: numbers, ...rest } = parsed.data;
+  const read = (file: string): Promise<Tensors> => readSafetensors(join(folder, file));
   return {
     name: basename(folder),
     folder,
     config: await readConfig(folder),
-    ...parsed.data,
-    inputs: await readSafetensors(join(folder, "inputs.safetensors")),
-    expected: await readSafetensors(join(folder, "expected.safetensors")),
+    ...rest,
+    inputs: numbers ? new Map() : await read("inputs.safetensors"),
+    expected: numbers ? asTensors(numbers) : await read("expected.safetensors"),
+    isOfNumbers: numbers !== undefined,
   };
 }
 

@@ -14,7 +14,10 @@ export interface Comparison {
   readonly problem?: string;
 }
 
-/** max|actual − expected| against `outputs`·max(1, max|expected|), for gradients `grads`·max(0.01, max|expected|). */
+/**
+ * max|actual − expected| against `outputs`·max(1, max|expected|), for gradients `grads`·max(0.01, max|expected|).
+ * Pictures of a pipeline with its own tolerance: against its `max`, and the mean against `mean`; 8 bits against 1.
+ */
 export function compareCase({ expected, tolerance }: ParityCase, actual: Tensors): Comparison[] {
   return [...expected].map(([name, reference]) => {
     const value = actual.get(name);
@@ -22,6 +25,8 @@ export function compareCase({ expected, tolerance }: ParityCase, actual: Tensors
     if (value.shape.join() !== reference.shape.join()) {
       return failed(name, `has shape [${value.shape.join(", ")}], expected [${reference.shape.join(", ")}]`);
     }
+    const image = tolerance.image?.[name.split(".")[0]!];
+    if (image) return compareImages(name, value, reference, image);
     const isGradient = /(^|\.)grad(_input)?\./.test(name);
     const peak = largest(reference);
     const allowed = isGradient
@@ -46,6 +51,22 @@ function compare(name: string, actual: Tensor, expected: Tensor, allowed: number
     if (!(difference <= error)) error = difference; // NaN stays
   }
   return { name, error, allowed, passed: error <= allowed };
+}
+
+/** Mean and maximum on one scale: the larger share of what is allowed counts. */
+function compareImages(
+  name: string,
+  actual: Tensor,
+  expected: Tensor,
+  { max, mean }: { readonly max: number; readonly mean: number },
+): Comparison {
+  if (!isFloat(expected.dtype)) return compare(name, actual, expected, 1);
+  let total = 0;
+  for (let i = 0; i < expected.size; i++)
+    total += Math.abs(Number(actual.data[i]) - Number(expected.data[i]));
+  const worst = compare(name, actual, expected, max);
+  const error = Math.max(worst.error, (total / expected.size / mean) * max);
+  return { ...worst, error, passed: error <= max };
 }
 
 const largest = ({ data }: Tensor): number => {

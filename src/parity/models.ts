@@ -1,6 +1,7 @@
 /** Cases of whole models: every architecture of the registry. */
 
 import { join } from "node:path";
+import { scalar } from "../graph/node.ts";
 import { encodeOnnx } from "../graph/onnx/encode.ts";
 import type { InputSpec } from "../models/model.ts";
 import { architectureOf } from "../models/registry.ts";
@@ -15,15 +16,23 @@ import type { CaseRunner, ParityCase, Tensors } from "./case.ts";
 /** Outputs, captured values and, where expected, gradients of the loss. */
 export const runModel: CaseRunner = async (parityCase) => {
   const architecture = architectureOf(parityCase.config, parityCase.name);
-  const model = architecture.build(parityCase.config);
+  const model = architecture.build({ ...parityCase.config, ...parityCase.params });
   const names = storedNames(architecture, model);
   const weights = await readSafetensors(join(parityCase.folder, "model.safetensors"));
   const shapes = new Map([...names].map(([node, name]) => [name, { shape: node.shape as number[] }]));
-  assertNames(parityCase.name, shapes, weights, { ignoreUnexpected: [/position_ids$/] });
+  assertNames(parityCase.name, shapes, weights, {
+    ignoreUnexpected: [/(position_ids|embed_positions\.weight|relative_position_index)$/],
+  });
 
   const inputs = declareInputs(inputSpecs(parityCase));
-  const ctx = Context.inference();
-  const outputs = { ...model.forward(ctx, inputs), ...Object.fromEntries(ctx.captured) };
+  const ctx = parityCase.params.train_mode ? Context.training(scalar(0, "uint32")) : Context.inference();
+  const outputs = {
+    ...model.forward(ctx, inputs),
+    ...Object.fromEntries(ctx.captured),
+    ...Object.fromEntries(
+      [...ctx.updates].map(([state, value]) => [`after_step.${names.get(state)}`, value]),
+    ),
+  };
   const wantsGradients = [...parityCase.expected.keys()].some((name) => name.startsWith("grad."));
   const gradients = wantsGradients && outputs.loss ? gradientOutputs(outputs.loss, names) : {};
   const wanted = Object.entries({ ...outputs, ...gradients }).filter(([name]) =>

@@ -5,8 +5,17 @@ import { TesseraeError } from "../errors.ts";
 import { runAttention } from "./attention.ts";
 import { type CaseRunner, type ParityCase, readCase } from "./case.ts";
 import { type Comparison, compareCase } from "./compare.ts";
+import { runCrf } from "./crf.ts";
+import { runEarlyExit } from "./early-exit.ts";
+import { runGeneration } from "./generation.ts";
+import { isOfSeveralSizes, runImageSizes } from "./image-sizes.ts";
+import { runPreprocessing } from "./images.ts";
 import { runModel } from "./models.ts";
 import { runAdamW, runSchedules } from "./optimizers.ts";
+import { runPatchify } from "./patchify.ts";
+import { runPositions } from "./positions.ts";
+import { runShapes } from "./shapes.ts";
+import { runTorchTransformer } from "./torch-transformer.ts";
 
 export interface CaseReport {
   readonly name: string;
@@ -18,14 +27,31 @@ export interface CaseReport {
   readonly message?: string;
 }
 
-/** Cases that are no model of the registry, by `model_type`. */
+/** Cases that are no model of the registry, by `model_type` or, where the config has none, by family. */
 const runners: Readonly<Record<string, CaseRunner>> = {
   "attention-op": runAttention,
   adamw: runAdamW,
+  crf: runCrf,
+  "image-preprocessing": runPreprocessing,
   "lr-schedules": runSchedules,
+  "torch-nn-transformer": runTorchTransformer,
+  patchify: runPatchify,
+  "position-encodings": runPositions,
 };
 
-const runnerOf = ({ config }: ParityCase): CaseRunner => runners[String(config.model_type)] ?? runModel;
+/** One pass of a model's `forward`, what it generates, and where it exits early. */
+const runWholeModel: CaseRunner = async (parityCase) =>
+  new Map([
+    ...(await runModel(parityCase)),
+    ...(await runGeneration(parityCase)),
+    ...(await runEarlyExit(parityCase)),
+  ]);
+
+function runnerOf({ config, family, inputs, isOfNumbers }: ParityCase): CaseRunner {
+  if (isOfNumbers) return runShapes;
+  if (isOfSeveralSizes(inputs)) return runImageSizes;
+  return runners[String(config.model_type ?? family)] ?? runWholeModel;
+}
 
 /** Runs one case; never throws for a case that is unsupported or damaged. */
 export async function runCase(folder: string): Promise<CaseReport> {

@@ -66,3 +66,25 @@ export function wantedOutputs(
   }
   return wanted;
 }
+
+/** The wanted results, copied into the tensors given for them. @throws ShapeError when one has another shape. */
+export function fillTargets(
+  where: string,
+  wanted: Readonly<Record<string, Tensor | null>>,
+  results: Readonly<Record<string, Tensor>>,
+): Record<string, Tensor> {
+  const filled = Object.entries(wanted).map(([name, target]): [string, Tensor] => {
+    if (target) copyInto(target, results[name]!, `${where}: ${name}`);
+    return [name, target ?? results[name]!];
+  });
+  return Object.fromEntries(filled);
+}
+
+function copyInto(target: Tensor, source: Tensor, where: string): void {
+  if (String(target.shape) !== String(source.shape)) {
+    throw new ShapeError(
+      `${where}: the tensor to write into is [${target.shape}], computed was [${source.shape}]`,
+    );
+  }
+  (target.data as Uint8Array).set(source.data as Uint8Array);
+}

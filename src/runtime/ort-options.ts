@@ -7,11 +7,11 @@ import type { InferenceSession } from "onnxruntime-node";
 import { ConfigError } from "../errors.ts";
 import { withVoidOutput } from "./onnx-bytes.ts";
 import { executionProviders, type Provider } from "./providers.ts";
-import type { ModelSource, SessionOptions } from "./session.ts";
+import type { ModelSource, SessionOptions, StagedSource } from "./session.ts";
 import { availableThreads } from "./threads.ts";
 
 /** How messages name a model. */
-export function nameOf(source: ModelSource): string {
+export function nameOf(source: ModelSource | StagedSource): string {
   return `session ${"path" in source ? basename(source.path) : (source.name ?? "of bytes")}`;
 }
 

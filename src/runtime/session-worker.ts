@@ -1,14 +1,14 @@
 /** The thread of a `ThreadedSession`: one `OrtSession` behind `serveThread`. */
 
 import type { Tensor } from "../tensor/tensor.ts";
-import { OrtSession } from "./ort-session.ts";
+import { openHere } from "./open-here.ts";
 import type { OpProfile } from "./profile.ts";
 import type { Provider } from "./providers.ts";
-import type { Feeds, ModelSource, SessionOptions, ValueInfo } from "./session.ts";
+import type { Feeds, ModelSource, SessionOptions, StagedSource, ValueInfo } from "./session.ts";
 import { serveThread } from "./thread.ts";
 
 export interface SessionInit {
-  source: ModelSource;
+  source: ModelSource | StagedSource;
   options: Omit<SessionOptions, "log">;
 }
 
@@ -29,7 +29,7 @@ export interface SessionApi {
 
 serveThread(async ({ source, options }: SessionInit): Promise<SessionApi> => {
   const notices: string[] = [];
-  const session = await OrtSession.open(source, { ...options, log: (message) => notices.push(message) });
+  const session = await openHere(source, { ...options, log: (message) => notices.push(message) });
   const { inputs, outputs, provider } = session;
   return {
     describe: () => ({ inputs, outputs, provider, notices }),

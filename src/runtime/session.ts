@@ -2,6 +2,7 @@
 
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { ExitRule } from "./exit-rule.ts";
 import type { OpProfile } from "./profile.ts";
 import type { Provider } from "./providers.ts";
 
@@ -13,6 +14,17 @@ import type { Provider } from "./providers.ts";
 export type ModelSource =
   | { readonly path: string }
   | { readonly bytes: Uint8Array; readonly weightsFolder?: string; readonly name?: string };
+
+/**
+ * A classifier in graphs that run one after the other, and when a row of a batch need not go on. Each stage gives
+ * `logits.N` [B, C] of its layers, counted from 0, and all but the last `hidden`, which the next takes as `previous`;
+ * the first may give a `bias` that all others take.
+ */
+export interface StagedSource {
+  readonly stages: readonly ModelSource[];
+  readonly exit: ExitRule;
+  readonly name?: string;
+}
 
 export interface SessionOptions {
   /** "auto" is cuda where its library is installed and works, else cpu. Default "auto". */

@@ -1,8 +1,8 @@
 /** A session in a thread of its own, so that the caller's event loop stays free while it computes. */
 
-import { RuntimeFailure, ShapeError } from "../errors.ts";
+import { RuntimeFailure } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { checkFeeds, wantedOutputs } from "./checks.ts";
+import { checkFeeds, fillTargets, wantedOutputs } from "./checks.ts";
 import { nameOf } from "./ort-options.ts";
 import type { OpProfile } from "./profile.ts";
 import { type Provider, warnOnce } from "./providers.ts";
@@ -13,6 +13,7 @@ import type {
   RunOptions,
   Session,
   SessionOptions,
+  StagedSource,
   ValueInfo,
 } from "./session.ts";
 import type { SessionApi, SessionDescription, SessionInit } from "./session-worker.ts";
@@ -41,7 +42,10 @@ export class ThreadedSession implements Session {
   }
 
   /** @throws what `OrtSession.open` throws; ConfigError when the package is not built. */
-  static async open(source: ModelSource, options: SessionOptions = {}): Promise<ThreadedSession> {
+  static async open(
+    source: ModelSource | StagedSource,
+    options: SessionOptions = {},
+  ): Promise<ThreadedSession> {
     const { log = warnOnce, ...rest } = options;
     const init: SessionInit = { source, options: rest };
     const thread = await startThread<SessionApi>(workerUrl("./session-worker", import.meta.url), init);
@@ -55,12 +59,7 @@ export class ThreadedSession implements Session {
     checkFeeds(this.where, this.inputs, feeds);
     const wanted = wantedOutputs(this.where, this.outputs, fetches);
     const results = await this.thread.call("run", options.give ? feeds : copyAll(feeds), Object.keys(wanted));
-    for (const [name, target] of Object.entries(wanted)) {
-      if (!target) continue;
-      copyInto(target, results[name]!, `${this.where}: ${name}`);
-      results[name] = target;
-    }
-    return results;
+    return fillTargets(this.where, wanted, results);
   }
 
   async profile(by: "op" | "node" = "op"): Promise<OpProfile[]> {
@@ -87,15 +86,6 @@ export class ThreadedSession implements Session {
 const copyAll = (tensors: Feeds): Feeds =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, copyTensor(tensor)]));
 
-function copyInto(target: Tensor, source: Tensor, where: string): void {
-  if (String(target.shape) !== String(source.shape)) {
-    throw new ShapeError(
-      `${where}: the tensor to write into is [${target.shape}], computed was [${source.shape}]`,
-    );
-  }
-  (target.data as Uint8Array).set(source.data as Uint8Array);
-}
-
 /** Opens a model in a thread of its own: the usual way to get a session. @throws as `ThreadedSession.open`. */
-export const openSession = (source: ModelSource, options?: SessionOptions): Promise<Session> =>
+export const openSession = (source: ModelSource | StagedSource, options?: SessionOptions): Promise<Session> =>
   ThreadedSession.open(source, options);

@@ -6,6 +6,7 @@
 import {
   ConfigError,
   type ErrorCode,
+  ImageError,
   RequestError,
   RuntimeFailure,
   ShapeError,
@@ -83,6 +84,7 @@ export function unpackError(packed: PackedError): Error {
   if (code === undefined) return plainError(packed);
   if (name === "ShapeError") return new ShapeError(message, options);
   if (name === "WeightError") return new WeightError(message, options);
+  if (name === "ImageError") return new ImageError(message, options);
   if (name in classes) return new classes[name as keyof typeof classes](message, options);
   return new TesseraeError(code, message, options);
 }

@@ -1,10 +1,9 @@
 /** The thread of one served model: its tokenizer, its session, and a predictor whose calls share batches. */
 
-import { OrtSession } from "../runtime/ort-session.ts";
 import type { SessionOptions } from "../runtime/session.ts";
 import { serveThread } from "../runtime/thread.ts";
 import { FeatureTensor } from "../tasks/feature-tensor.ts";
-import { openForTask } from "../tasks/open-for-task.ts";
+import { openForTask, thisThread } from "../tasks/open-for-task.ts";
 import { answer } from "../tasks/pipeline.ts";
 import type { Predictor } from "../tasks/predictor.ts";
 import { predictor } from "../tasks/tasks.ts";
@@ -43,16 +42,19 @@ const maxInputsUnderWay = 64;
 
 serveThread(async ({ folder, session }: ModelInit): Promise<ModelApi> => {
   const batches: BatchRecord[] = [];
-  const model = await openForTask(folder, undefined, session, OrtSession.open);
-  const watched = observed(model.session, (record) => batches.push(record));
-  const answers = predictor({ ...model, session: watched });
+  const model = await openForTask(folder, undefined, session, thisThread);
+  const answers = predictor(
+    "generator" in model
+      ? model
+      : { ...model, session: observed(model.session, (record) => batches.push(record)) },
+  );
   const gate = new Gate(maxInputsUnderWay);
   const callers = new Map<number, AbortController>();
   return {
     describe: () => ({
       task: answers.task,
       architecture: model.architecture.name,
-      provider: model.session.provider,
+      provider: ("generator" in model ? model.generator : model.session).provider,
     }),
     predict: async (id, inputs, parameters) => {
       const caller = new AbortController();

@@ -33,12 +33,22 @@ export function documentWindows(
   });
 }
 
-/** An answer within a window: tokens from `start` to `end`, both included. */
-export interface TokenSpan {
-  readonly start: number;
-  readonly end: number;
+/** The position that stands for "no answer": [CLS], which is the first token, or where no special one is, the last. */
+export const nullPosition = ({ specialTokensMask }: Encoding): number =>
+  specialTokensMask[0] === 1 ? 0 : specialTokensMask.length - 1;
+
+/** How good an answer is. */
+export interface AnswerScore {
   /** Probability of the start times that of the end, among the context's tokens and "no answer". */
   readonly score: number;
+  /** Sum of their logits, by which answers in different windows are compared. */
+  readonly logit: number;
+}
+
+/** An answer within a window: tokens from `start` to `end`, both included. */
+export interface TokenSpan extends AnswerScore {
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface SpanLimits {
@@ -48,7 +58,7 @@ export interface SpanLimits {
 }
 
 /**
- * The best spans of the context in a window, best first, and the score of "no answer", which is at position 0.
+ * The best spans of the context in a window, best first, and "no answer".
  * logits [T], perhaps with padding behind the window's tokens.
  */
 export function bestSpans(
@@ -56,22 +66,32 @@ export function bestSpans(
   startLogits: ArrayLike<number>,
   endLogits: ArrayLike<number>,
   { count, maxTokens }: SpanLimits,
-): { spans: TokenSpan[]; nullScore: number } {
-  const { sequenceIds } = window;
-  const first = sequenceIds.indexOf(1);
-  const last = sequenceIds.lastIndexOf(1);
-  const [starts, ends] = [startLogits, endLogits].map((logits) =>
-    softmax(
-      Array.from(sequenceIds, (id, at) => (id === 1 || at === 0 ? logits[at]! : Number.NEGATIVE_INFINITY)),
-    ),
-  ) as [number[], number[]];
+): { spans: TokenSpan[]; none: AnswerScore } {
+  const first = window.sequenceIds.indexOf(1);
+  const last = window.sequenceIds.lastIndexOf(1);
+  const starts = placeProbabilities(window, startLogits);
+  const ends = placeProbabilities(window, endLogits);
+  const scoreOf = (start: number, end: number): AnswerScore => ({
+    score: starts[start]! * ends[end]!,
+    logit: startLogits[start]! + endLogits[end]!,
+  });
   const spans: TokenSpan[] = [];
   for (let start = first; first >= 0 && start <= last; start++) {
     for (let end = start; end <= Math.min(last, start + maxTokens - 1); end++) {
-      keepBest(spans, { start, end, score: starts[start]! * ends[end]! }, count);
+      keepBest(spans, { start, end, ...scoreOf(start, end) }, count);
     }
   }
-  return { spans, nullScore: starts[0]! * ends[0]! };
+  const none = nullPosition(window);
+  return { spans, none: scoreOf(none, none) };
+}
+
+/** Softmax of a window's logits over the context's tokens and "no answer"; 0 elsewhere. */
+export function placeProbabilities(window: Encoding, logits: ArrayLike<number>): number[] {
+  const none = nullPosition(window);
+  const isPlace = (id: number | null, at: number): boolean => id === 1 || at === none;
+  return softmax(
+    Array.from(window.sequenceIds, (id, at) => (isPlace(id, at) ? logits[at]! : Number.NEGATIVE_INFINITY)),
+  );
 }
 
 /** Inserts an item into a list of at most `count`, best first. */
@@ -86,7 +106,7 @@ export function keepBest<T extends { readonly score: number }>(best: T[], item: 
 /** The span of the context, in string indices, that token positions stand for, widened to whole words. */
 export function contextSpan(
   { offsets, wordIds, sequenceIds }: Encoding,
-  { start, end }: TokenSpan,
+  { start, end }: Pick<TokenSpan, "start" | "end">,
 ): [number, number] {
   const isSameWord = (a: number, b: number): boolean => sequenceIds[b] === 1 && wordIds[a] === wordIds[b];
   let [from, to] = [start, end];

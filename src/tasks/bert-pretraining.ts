@@ -4,47 +4,47 @@ import type { DocumentExample } from "../data/examples.ts";
 import { Random } from "../tensor/random.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { sentencePairs } from "../text/sentence-pairs.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import { accuracy } from "../train/metrics/classification.ts";
 import type { Evaluator } from "../train/task.ts";
-import { CountingEncoder, type DataRecipe, encodedDataset } from "./dataset.ts";
-import { maskBatch } from "./masked-lm.ts";
+import type { DataRecipe } from "./dataset.ts";
+import { maskedDataset } from "./masked-lm.ts";
 import { argmax, rowAt } from "./scores.ts";
+import { TokenCounts, tokenLossOutputs } from "./token-loss.ts";
 
 /** Pairs are drawn once, by the seed; masks are drawn anew in every epoch. */
 export const pretrainingData: DataRecipe<DocumentExample> = {
   name: "pretraining",
   defaultLength: 128,
+  outputs: [...tokenLossOutputs, "seq_relationship_logits"],
   configOf: () => ({}),
   bestMetric: () => "loss",
   datasetOf(examples, _config, setup) {
     const { tokenizer, maxLength, seed } = setup;
     const pairs = sentencePairs(
       examples.map(({ sentences }) => sentences),
-      { random: new Random(seed).fork("sentence pairs"), lengthOf: tokenCounter(setup), maxLength },
+      { random: new Random(seed).fork("sentence pairs"), lengthOf: tokenCounter(tokenizer), maxLength },
     );
-    const encoder = new CountingEncoder(setup);
-    const items = pairs.map(({ first, second }) => encoder.encode(first, second));
+    const items = pairs.map(({ first, second }) => {
+      const { ids, typeIds, wordIds } = tokenizer.encode(first, second, { maxLength });
+      return { ids, typeIds, wordIds };
+    });
     const next = pairs.map(({ label }) => label);
-    return encodedDataset(items, {
-      padId: tokenizer.padId,
-      truncated: 0, // the last sentence of a pair exceeds it by design
-      labels: (indices, inputs, random) => ({
-        ...maskBatch(inputs, tokenizer, random),
+    return maskedDataset(items, setup, {
+      labels: (indices) => ({
         next_sentence_label: Tensor.from(
           "int64",
           [indices.length],
           indices.map((at) => next[at]!),
         ),
       }),
-      evaluator: () => new NextSentenceEvaluator(next),
+      evaluator: () => new PretrainingEvaluator(next),
     });
   },
 };
 
 /** Counts tokens, each sentence once. */
-function tokenCounter({
-  tokenizer,
-}: Parameters<typeof pretrainingData.datasetOf>[2]): (text: string) => number {
+function tokenCounter(tokenizer: Tokenizer): (text: string) => number {
   const known = new Map<string, number>();
   return (text) => {
     const count = known.get(text) ?? tokenizer.encode(text, undefined, { addSpecialTokens: false }).length;
@@ -53,23 +53,25 @@ function tokenCounter({
   };
 }
 
-class NextSentenceEvaluator implements Evaluator {
+class PretrainingEvaluator implements Evaluator {
+  private readonly masked = new TokenCounts();
   private readonly predicted: number[] = [];
   private readonly actual: number[] = [];
 
   constructor(private readonly next: readonly number[]) {}
 
-  add(
-    { seq_relationship_logits: logits }: Readonly<Record<string, Tensor>>,
-    indices: readonly number[],
-  ): void {
+  add(outputs: Readonly<Record<string, Tensor>>, indices: readonly number[]): void {
+    this.masked.add(outputs);
     for (const [row, at] of indices.entries()) {
-      this.predicted.push(argmax(rowAt(logits!, row)));
+      this.predicted.push(argmax(rowAt(outputs.seq_relationship_logits!, row)));
       this.actual.push(this.next[at]!);
     }
   }
 
   result(): Record<string, number> {
-    return { next_sentence_accuracy: accuracy(this.predicted, this.actual) };
+    return {
+      masked_accuracy: this.masked.accuracy,
+      next_sentence_accuracy: accuracy(this.predicted, this.actual),
+    };
   }
 }

@@ -3,6 +3,7 @@
 import { ConfigError } from "../errors.ts";
 import type { ConfigJson } from "../models/config.ts";
 import type { TaskName } from "../models/model.ts";
+import type { SessionOptions } from "../runtime/session.ts";
 import type { Random } from "../tensor/random.ts";
 import { type PaddedBatch, padBatch } from "../text/batch.ts";
 import type { Encoding } from "../text/encoding.ts";
@@ -26,6 +27,13 @@ export interface EncodingSetup {
   readonly maxLength: number;
   /** Draws what is drawn once, such as sentence pairs; what differs between epochs is drawn in `collate`. */
   readonly seed: number;
+  /** Masked language models: mask all pieces of a word together. Default false. */
+  readonly wholeWordMasking?: boolean | undefined;
+}
+
+interface Split<Example> {
+  readonly train: readonly Example[];
+  readonly validation: readonly Example[];
 }
 
 /** How a task makes training data of examples. */
@@ -37,6 +45,16 @@ export interface DataRecipe<Example> {
   /** Fields that the examples add to config.json. @throws ConfigError when they are of no use. */
   configOf(examples: readonly Example[]): ConfigJson;
   bestMetric(config: ConfigJson): string;
+  /** Outputs beside `loss` that its evaluator reads; default: all of them. */
+  readonly outputs?: readonly string[];
+  /** Takes a share out for validation; default: examples drawn by the seed. */
+  split?(examples: readonly Example[], share: number, seed: number): Split<Example>;
+  /** Metrics of the answers of a model folder, where its outputs for the data do not tell them. */
+  answerMetrics?(
+    examples: readonly Example[],
+    folder: string,
+    options: SessionOptions,
+  ): Promise<Record<string, number>>;
   /** @throws ConfigError for examples that the config's labels do not fit. */
   datasetOf(examples: readonly Example[], config: ConfigJson, setup: EncodingSetup): ScoredDataset;
 }
@@ -77,6 +95,11 @@ export class CountingEncoder {
     return plain(this.fit((options) => this.setup.tokenizer.encode(text, pair, options)));
   }
 
+  /** A translation, in the target language of a tokenizer that knows two. */
+  encodeTarget(text: string): EncodedText {
+    return plain(this.fit((options) => this.setup.tokenizer.encodeTarget(text, options)));
+  }
+
   encodeWords(words: readonly string[]): Encoding {
     return this.fit((options) => this.setup.tokenizer.encodeWords(words, options));
   }
@@ -95,7 +118,7 @@ export const plain = ({ ids, typeIds }: EncodedText): EncodedText => ({ ids, typ
 
 /** The trainer's view of a task. */
 export function trainTask(
-  { name, bestMetric }: Pick<DataRecipe<never>, "name" | "bestMetric">,
+  { name, bestMetric, outputs }: Pick<DataRecipe<never>, "name" | "bestMetric" | "outputs">,
   config: ConfigJson,
   maxLength: number,
 ): TrainTask {
@@ -104,6 +127,7 @@ export function trainTask(
     config,
     bestMetric: bestMetric(config),
     maxLength,
+    outputs: outputs && ["loss", ...outputs],
     evaluator: (dataset) => scored(dataset).evaluator(),
   };
 }

@@ -3,12 +3,13 @@
  * tokens; `simple` joins neighbours of one type; `first`, `max` and `average` first give each word one label.
  */
 
+import { bestPath, type Chain, marginals } from "../models/crf-decoding.ts";
 import { topIndices } from "./scores.ts";
 
 export const strategies = ["none", "simple", "first", "max", "average"] as const;
 export type AggregationStrategy = (typeof strategies)[number];
 
-/** One token of a text with the probability of every label. */
+/** One token of a text with the probability of every label, or its logit where a CRF decides. */
 export interface ScoredToken {
   readonly id: number;
   /** Position in the model's input, [CLS] at 0; in long texts counted on through the windows. */
@@ -41,11 +42,26 @@ export function labelWords(
   return wordsOf(tokens).map((word) => labelled(word, wordScores(word, strategy)));
 }
 
+/** One entry for each word: the best path of a CRF through the words' first tokens, and its tags' probabilities. */
+export function labelChain(tokens: readonly ScoredToken[], chain: Chain): LabelledTokens[] {
+  const words = wordsOf(tokens);
+  const emissions = words.map(([first]) => first!.scores);
+  const { tags } = bestPath(emissions, chain);
+  const probabilities = marginals(emissions, chain);
+  return words.map((word, at) => {
+    const label = tags[at]!;
+    return { ...spanOf(word), label, score: probabilities[at]![label]! };
+  });
+}
+
 function labelled(tokens: readonly ScoredToken[], scores: readonly number[]): LabelledTokens {
   const score = Math.max(...scores);
+  return { ...spanOf(tokens), label: scores.indexOf(score), score };
+}
+
+function spanOf(tokens: readonly ScoredToken[]): Omit<LabelledTokens, "label" | "score"> {
   const { index, start } = tokens[0]!;
-  const ids = tokens.map(({ id }) => id);
-  return { ids, index, start, end: tokens.at(-1)!.end, label: scores.indexOf(score), score };
+  return { ids: tokens.map(({ id }) => id), index, start, end: tokens.at(-1)!.end };
 }
 
 function wordsOf(tokens: readonly ScoredToken[]): ScoredToken[][] {

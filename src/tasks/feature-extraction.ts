@@ -12,12 +12,12 @@ export interface Features {
 
 /** The captured output that holds the same in a model with another head. */
 export const lastHiddenState = (config: ConfigJson): string =>
-  `hidden_states.${config.num_hidden_layers ?? 12}`;
+  `hidden_states.${config.num_hidden_layers ?? config.n_layers ?? config.n_layer ?? 12}`;
 
 const input = z.union([z.string().transform((text) => ({ text })), z.strictObject({ text: z.string() })]);
 
 const options = z.strictObject({
-  /** `mean` of all tokens, or the vector of `cls`, the first. Default none: every token. */
+  /** `mean` of all tokens, or the vector of `cls`: of [CLS], or without one the first. Default none: every token. */
   pooling: z.enum(["none", "mean", "cls"]).default("none"),
   /** Whether each vector is divided by its length. Default false. */
   normalize: z.boolean().default(false),
@@ -32,8 +32,13 @@ export const featureAnswers: AnswerTask<{ text: string }, z.infer<typeof options
     const [states] = await run(encoding);
     const width = states!.shape.at(-1)!;
     const tokens = Float32Array.from(states!.data as Float32Array).subarray(0, encoding.length * width);
+    const clsAt = Math.max(0, encoding.ids.indexOf(tokenizer.clsId ?? -1)) * width;
     const data =
-      pooling === "mean" ? meanOf(tokens, width) : pooling === "cls" ? tokens.slice(0, width) : tokens;
+      pooling === "mean"
+        ? meanOf(tokens, width)
+        : pooling === "cls"
+          ? tokens.slice(clsAt, clsAt + width)
+          : tokens;
     if (normalize)
       for (let at = 0; at < data.length; at += width) toUnitLength(data.subarray(at, at + width));
     return { dims: pooling === "none" ? [encoding.length, width] : [width], data };

@@ -70,7 +70,7 @@ function bestTokens(
 }
 
 /** @throws RequestError unless the word is one token of the vocabulary. */
-function targetId(tokenizer: Tokenizer, target: string): number {
+export function targetId(tokenizer: Tokenizer, target: string): number {
   const { ids } = tokenizer.encode(target, undefined, { addSpecialTokens: false });
   const [id] = ids;
   if (ids.length === 1 && id !== undefined && id !== tokenizer.unkId) return id;

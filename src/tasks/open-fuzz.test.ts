@@ -12,9 +12,8 @@ import { tinyConfig, withLabels, writeTinyModel } from "../../test/support/tiny-
 import { TesseraeError, WeightError } from "../errors.ts";
 import { ModelProto } from "../graph/onnx/schema.ts";
 import { encodeModel } from "../models/open.ts";
-import { OrtSession } from "../runtime/ort-session.ts";
 import { Random } from "../tensor/random.ts";
-import { openForTask } from "./open-for-task.ts";
+import { openForTask, releaseModel, thisThread } from "./open-for-task.ts";
 import { predictor } from "./tasks.ts";
 import type { LabelScore } from "./text-classification.ts";
 
@@ -36,14 +35,14 @@ const seeds = Array.from({ length: mutations }, (_, at) => at);
 
 /** Opens the folder and answers one text. */
 async function answer(): Promise<LabelScore[]> {
-  const opened = await openForTask(folder, undefined, { provider: "cpu", threads: 1 }, OrtSession.open);
+  const opened = await openForTask(folder, undefined, { provider: "cpu", threads: 1 }, thisThread);
   try {
     const [scores] = await predictor(opened, { task: "text-classification" }).predict([text], {
       top_k: null,
     });
     return scores as LabelScore[];
   } finally {
-    await opened.session.release();
+    await releaseModel(opened);
   }
 }
 

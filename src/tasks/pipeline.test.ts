@@ -176,6 +176,16 @@ describe("question answering", () => {
     expect(none).toEqual([{ answer: "", score: expect.any(Number), start: 0, end: 0 }]);
   });
 
+  test("no answer must beat the best by the threshold, in logits; its score stays the same", async () => {
+    const answer = await open("question-answering", "reader");
+    const ask = (null_score_diff_threshold: number) =>
+      answer(question, context, { top_k: 2, handle_impossible_answer: true, null_score_diff_threshold });
+    const all = await answer(question, context, { top_k: 200, handle_impossible_answer: true });
+    const nothing = all.find((each) => each.answer === "")!;
+    expect((await ask(-50))[0]).toEqual(nothing);
+    expect((await ask(50)).every((each) => each.answer !== "")).toBe(true);
+  });
+
   test("searches all windows of a long context", async () => {
     const answer = await open("question-answering", "reader");
     const long = `${context} ${"the river is green . ".repeat(60)}${context}`;

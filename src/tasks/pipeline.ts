@@ -1,21 +1,27 @@
 /** `pipeline(task, model)`: one function from inputs to answers, called as transformers.js's and Python's are. */
 
 import { ConfigError } from "../errors.ts";
-import type { SessionOptions } from "../runtime/session.ts";
+import type { GenerationOptions } from "../generation/options.ts";
+import type { OpenOptions } from "../models/open.ts";
 import type { BatchOptions } from "./batch-runner.ts";
 import type { Features } from "./feature-extraction.ts";
 import { FeatureTensor } from "./feature-tensor.ts";
 import type { FilledMask } from "./fill-mask.ts";
 import { findModel } from "./find-model.ts";
 import type { ScoredChoice } from "./multiple-choice.ts";
-import { openForTask } from "./open-for-task.ts";
+import { openForTask, releaseModel } from "./open-for-task.ts";
 import type { Predictor } from "./predictor.ts";
 import type { Answer } from "./question-answering.ts";
+import type { Similarity } from "./sentence-similarity.ts";
 import { type AnswerTaskName, answerTaskNames, predictor } from "./tasks.ts";
 import type { LabelScore } from "./text-classification.ts";
+import { type GeneratedText, streamText } from "./text-generation.ts";
 import type { GroupedEntity, TokenEntity } from "./token-classification.ts";
+import type { Translation } from "./translation.ts";
 
-export interface PipelineOptions extends BatchOptions, Pick<SessionOptions, "provider" | "threads"> {}
+export interface PipelineOptions
+  extends BatchOptions,
+    Pick<OpenOptions, "provider" | "threads" | "patience"> {}
 
 /** What every pipeline has beside its call. */
 export interface PipelineBase {
@@ -57,6 +63,7 @@ export interface QuestionOptions {
   max_seq_len?: number;
   doc_stride?: number;
   handle_impossible_answer?: boolean;
+  null_score_diff_threshold?: number;
 }
 
 type Question = { readonly question: string; readonly context: string };
@@ -88,11 +95,43 @@ export interface FeatureExtractionPipeline extends PipelineBase {
   ): Promise<FeatureTensor>;
 }
 
+type TextPair = { readonly text: string; readonly text_pair: string };
+
+export interface SentenceSimilarityPipeline extends PipelineBase {
+  /** The cosine of each pair's vectors. */
+  (pair: TextPair, options?: { pooling?: "mean" | "cls" }): Promise<Similarity>;
+  (pairs: readonly TextPair[], options?: { pooling?: "mean" | "cls" }): Promise<Similarity[]>;
+}
+
+/** Hugging Face's options of generation, and whether answers begin with the prompt (default true). */
+export interface TextGenerationOptions extends GenerationOptions {
+  return_full_text?: boolean;
+}
+
 type Choices = { readonly prompt: string; readonly choices: readonly string[] };
 
 export interface MultipleChoicePipeline extends PipelineBase {
   (question: Choices, options?: { top_k?: number | null }): Promise<ScoredChoice[]>;
   (questions: readonly Choices[], options?: { top_k?: number | null }): Promise<ScoredChoice[][]>;
+}
+
+export interface TextGenerationPipeline extends PipelineBase {
+  /** The text with what follows it; several answers, best first, where `num_return_sequences` asks for them. */
+  (text: Text, options?: TextGenerationOptions): Promise<GeneratedText[]>;
+  (texts: readonly Text[], options?: TextGenerationOptions): Promise<GeneratedText[][]>;
+  /** What follows a text, in pieces as they come; leaving the loop early stops the work. */
+  stream(text: string, options?: GenerationOptions): AsyncGenerator<string, void>;
+}
+
+export interface TranslationPipeline extends PipelineBase {
+  /** The translation; several, best first, where `num_return_sequences` asks for them. */
+  (text: Text, options?: GenerationOptions): Promise<Translation[]>;
+  /** One translation of each text; with `num_return_sequences` a list for each. */
+  (
+    texts: readonly Text[],
+    options?: GenerationOptions & { num_return_sequences?: 1 },
+  ): Promise<Translation[]>;
+  (texts: readonly Text[], options: GenerationOptions): Promise<Translation[][]>;
 }
 
 /** The pipeline of each task; `sentiment-analysis` and `ner` are other names. */
@@ -104,7 +143,10 @@ export interface PipelineByTask {
   "question-answering": QuestionAnsweringPipeline;
   "fill-mask": FillMaskPipeline;
   "feature-extraction": FeatureExtractionPipeline;
+  "sentence-similarity": SentenceSimilarityPipeline;
   "multiple-choice": MultipleChoicePipeline;
+  "text-generation": TextGenerationPipeline;
+  translation: TranslationPipeline;
 }
 
 const otherNames: Readonly<Record<string, AnswerTaskName>> = {
@@ -132,9 +174,10 @@ export async function pipeline<T extends keyof PipelineByTask>(
     const answers = predictor(opened, { task: name, maxBatchTokens });
     const call = (...args: unknown[]): Promise<unknown> => run(name, answers, args);
     const extras: PipelineBase = { task: name, dispose: () => answers.release() };
-    return Object.assign(call, extras) as PipelineByTask[T];
+    const stream = "generator" in opened && { stream: streamText.bind(undefined, opened) };
+    return Object.assign(call, extras, stream) as PipelineByTask[T];
   } catch (error) {
-    await opened.session.release();
+    await releaseModel(opened);
     throw error;
   }
 }
@@ -157,7 +200,9 @@ export async function answer(answers: Predictor, inputs: unknown, options: objec
   const isSingle = top_k === 1;
   if (answers.task === "text-classification" && isSingle) return results.flat();
   const shaped = answers.task === "question-answering" && isSingle ? results.flat() : results;
-  return isList ? shaped : shaped[0];
+  if (!isList) return shaped[0];
+  const { num_return_sequences = 1 } = options as { num_return_sequences?: number };
+  return answers.task === "translation" && num_return_sequences === 1 ? results.flat() : shaped;
 }
 
 function readArguments(task: AnswerTaskName, args: readonly unknown[]): { inputs: unknown; options: object } {

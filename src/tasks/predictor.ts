@@ -5,7 +5,6 @@ import { z } from "zod";
 import { ConfigError, RequestError } from "../errors.ts";
 import { type ConfigJson, parseConfig, size } from "../models/config.ts";
 import type { OpenModel } from "../models/open.ts";
-import type { Session } from "../runtime/session.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type BatchOptions, BatchRunner, type EncodedText } from "./batch-runner.ts";
@@ -13,6 +12,7 @@ import { type LabelConfig, readLabels } from "./labels.ts";
 
 /** What a task needs of a model to answer. */
 export interface TaskModel extends LabelConfig {
+  readonly config: ConfigJson;
   readonly tokenizer: Tokenizer;
   /** Most tokens of one input. */
   readonly maxLength: number;
@@ -20,14 +20,18 @@ export interface TaskModel extends LabelConfig {
   run(encoding: EncodedText): Promise<Tensor[]>;
 }
 
-/** How one kind of question is asked and answered. */
-export interface AnswerTask<Input, Options, Answer> {
-  /** Outputs that are read: the first of these groups that the model has. */
-  outputs(config: ConfigJson): readonly (readonly string[])[];
+/** How one kind of question is asked of a model, and answered. */
+export interface QuestionKind<Input, Options, Answer, Model> {
   readonly input: z.ZodType<Input>;
   readonly options: z.ZodType<Options>;
-  /** Must call `model.run` before it first waits, so that inputs of one call share batches. */
-  answer(model: TaskModel, input: Input, options: Options): Promise<Answer>;
+  /** Must call the model before it first waits, so that inputs of one call share batches. */
+  answer(model: Model, input: Input, options: Options): Promise<Answer>;
+}
+
+/** A kind of question that is answered by one pass over the input. */
+export interface AnswerTask<Input, Options, Answer> extends QuestionKind<Input, Options, Answer, TaskModel> {
+  /** Outputs that are read: the first of these groups that the model has. */
+  outputs(config: ConfigJson): readonly (readonly string[])[];
 }
 
 /** Time of tokenising after which other work, such as a health check, comes first. */
@@ -36,10 +40,20 @@ const sliceMs = 10;
 export class Predictor<Answer = unknown> {
   private constructor(
     readonly task: string,
-    private readonly definition: AnswerTask<unknown, unknown, Answer>,
-    private readonly model: TaskModel,
-    private readonly session: Session,
+    private readonly definition: QuestionKind<unknown, unknown, Answer, unknown>,
+    private readonly model: unknown,
+    private readonly owner: { release(): Promise<void> },
   ) {}
+
+  /** `owner` is released with the predictor. */
+  static over<Input, Options, Answer, Model>(
+    task: string,
+    definition: QuestionKind<Input, Options, Answer, Model>,
+    model: Model,
+    owner: { release(): Promise<void> },
+  ): Predictor<Answer> {
+    return new Predictor(task, definition as QuestionKind<unknown, unknown, Answer, unknown>, model, owner);
+  }
 
   /** @throws ConfigError, code unsupported, when the model has not the outputs that the task reads. */
   static open<Input, Options, Answer>(
@@ -52,6 +66,7 @@ export class Predictor<Answer = unknown> {
     const runner = new BatchRunner(model.session, model.tokenizer.padId, outputs, options);
     const taskModel: TaskModel = {
       ...readLabels(model.config, model.folder),
+      config: model.config,
       tokenizer: model.tokenizer,
       maxLength: maxLengthOf(model.config, model.tokenizer, model.folder),
       run: async (encoding) => {
@@ -59,7 +74,7 @@ export class Predictor<Answer = unknown> {
         return outputs.map((name) => results[name]!);
       },
     };
-    return new Predictor(task, definition as AnswerTask<unknown, unknown, Answer>, taskModel, model.session);
+    return Predictor.over(task, definition, taskModel, model.session);
   }
 
   /**
@@ -87,7 +102,7 @@ export class Predictor<Answer = unknown> {
 
   /** Frees the model. */
   release(): Promise<void> {
-    return this.session.release();
+    return this.owner.release();
   }
 }
 
@@ -112,10 +127,10 @@ function check<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
   throw new RequestError(`${where}: ${problems.join("; ")}`);
 }
 
-const lengthSchema = z.object({ maxPositionEmbeddings: size.optional() });
+const lengthSchema = z.object({ maxPositionEmbeddings: size.optional(), nPositions: size.optional() });
 
 /** The fewer of what the model has positions for and what the tokenizer names. */
-function maxLengthOf(config: ConfigJson, { modelMaxLength }: Tokenizer, where: string): number {
-  const { maxPositionEmbeddings } = parseConfig(lengthSchema, config, where);
-  return Math.min(maxPositionEmbeddings ?? 512, modelMaxLength ?? Number.POSITIVE_INFINITY);
+export function maxLengthOf(config: ConfigJson, { modelMaxLength }: Tokenizer, where: string): number {
+  const { maxPositionEmbeddings, nPositions } = parseConfig(lengthSchema, config, where);
+  return Math.min(maxPositionEmbeddings ?? nPositions ?? 512, modelMaxLength ?? Number.POSITIVE_INFINITY);
 }

@@ -4,15 +4,23 @@ import { z } from "zod";
 import type { QuestionExample } from "../data/examples.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Encoding } from "../text/encoding.ts";
-import { answerScores } from "../train/metrics/squad.ts";
+import {
+  type AnswerLanguage,
+  answerMetrics,
+  languageOf,
+  type ScoredAnswer,
+} from "../train/metrics/answers.ts";
+import type { Batch } from "../train/step.ts";
 import type { Evaluator } from "../train/task.ts";
-import { bestSpans, contextSpan, documentWindows, keepBest, type SpanLimits } from "./answers.ts";
+import { contextSpan, documentWindows, keepBest, nullPosition } from "./answers.ts";
 import { type DataRecipe, encodedDataset, plain } from "./dataset.ts";
 import type { AnswerTask } from "./predictor.ts";
-import { rowAt } from "./scores.ts";
+import { spanReaders } from "./span-readers.ts";
 
 const trainingStride = 128; // tokens, as in the released BERT
-const evaluationLimits: SpanLimits = { count: 1, maxTokens: 30 };
+
+/** Most tokens of an answer in evaluation: BERT's, and about as much text where every character is a token. */
+const maxAnswerTokens: Record<AnswerLanguage, number> = { english: 30, chinese: 50 };
 
 /** A window of an example's context. */
 interface Window {
@@ -45,6 +53,7 @@ export const questionData: DataRecipe<QuestionExample> = {
         labels: (indices) => ({
           start_positions: positions(indices, 0),
           end_positions: positions(indices, 1),
+          ...answerability(indices.map((at) => ({ window: windows[at]!.encoding, start: answers[at]![0] }))),
         }),
         evaluator: () => new AnswerEvaluator(examples, windows),
       },
@@ -52,15 +61,27 @@ export const questionData: DataRecipe<QuestionExample> = {
   },
 };
 
-/** First and last token of the first answer; (0, 0), which is [CLS], where the window does not hold all of it. */
-function answerPositions({ sequenceIds, offsets }: Encoding, { answers }: QuestionExample): [number, number] {
+/** Where "no answer" stands, and whether it is the answer; for a model that scores that by itself. */
+function answerability(items: readonly { window: Encoding; start: number }[]): Batch {
+  const places = items.map(({ window }) => nullPosition(window));
+  const isMissing = items.map(({ start }, at) => Number(start === places[at]));
+  return {
+    cls_index: Tensor.from("int64", [items.length], places),
+    is_impossible: Tensor.from("float32", [items.length], isMissing),
+  };
+}
+
+/** First and last token of the first answer; those of "no answer" where the window does not hold all of it. */
+function answerPositions(window: Encoding, { answers }: QuestionExample): [number, number] {
+  const { sequenceIds, offsets } = window;
+  const none = nullPosition(window);
   const [answer] = answers;
-  if (!answer) return [0, 0];
+  if (!answer) return [none, none];
   const from = answer.answerStart;
   const to = from + answer.text.length;
   let first = sequenceIds.indexOf(1);
   let last = sequenceIds.lastIndexOf(1);
-  if (first < 0 || offsets[first]![0] > from || offsets[last]![1] < to) return [0, 0];
+  if (first < 0 || offsets[first]![0] > from || offsets[last]![1] < to) return [none, none];
   while (first < last && offsets[first + 1]![0] <= from) first++;
   while (last > first && offsets[last - 1]![1] >= to) last--;
   return [first, last];
@@ -68,52 +89,50 @@ function answerPositions({ sequenceIds, offsets }: Encoding, { answers }: Questi
 
 interface CandidateAnswer {
   readonly text: string;
-  readonly score: number;
+  readonly logit: number;
 }
 
-/** Exact match and F1 over examples, each answered by the best span of all its windows. */
+/**
+ * Scores over examples, each answered by the best span of all its windows. As in BERT's evaluation, windows are compared
+ * by logits, and "no answer" is as likely as in the window where it is least so.
+ */
 class AnswerEvaluator implements Evaluator {
   private readonly best = new Map<number, CandidateAnswer>();
-  private readonly nullScores = new Map<number, number>();
-  /** Without such questions in the data, every question gets an answer. */
-  private readonly hasUnanswerable: boolean;
+  private readonly nullLogits = new Map<number, number>();
+  private readonly language: AnswerLanguage;
 
   constructor(
     private readonly examples: readonly QuestionExample[],
     private readonly windows: readonly Window[],
   ) {
-    this.hasUnanswerable = examples.some(({ answers }) => answers.length === 0);
+    this.language = languageOf(examples.map(({ context }) => context));
   }
 
-  add({ start_logits, end_logits }: Readonly<Record<string, Tensor>>, indices: readonly number[]): void {
+  add(outputs: Readonly<Record<string, Tensor>>, indices: readonly number[]): void {
+    const reader = spanReaders.find(({ names }) => names.every((name) => outputs[name]))!;
+    const wanted = reader.names.map((name) => outputs[name]!);
+    const limits = { count: 1, maxTokens: maxAnswerTokens[this.language] };
     for (const [row, at] of indices.entries()) {
       const { example, encoding } = this.windows[at]!;
-      const { spans, nullScore } = bestSpans(
-        encoding,
-        rowAt(start_logits!, row),
-        rowAt(end_logits!, row),
-        evaluationLimits,
+      const { spans, none } = reader.read(encoding, wanted, row, limits);
+      this.nullLogits.set(
+        example,
+        Math.min(none.logit, this.nullLogits.get(example) ?? Number.POSITIVE_INFINITY),
       );
-      this.nullScores.set(example, Math.min(nullScore, this.nullScores.get(example) ?? 1));
       const [span] = spans;
-      if (!span || span.score <= (this.best.get(example)?.score ?? -1)) continue;
+      if (!span || span.logit <= (this.best.get(example)?.logit ?? Number.NEGATIVE_INFINITY)) continue;
       const text = this.examples[example]!.context.slice(...contextSpan(encoding, span));
-      this.best.set(example, { text, score: span.score });
+      this.best.set(example, { text, logit: span.logit });
     }
   }
 
   result(): Record<string, number> {
-    const scores = [...this.nullScores].map(([example, nullScore]) => {
-      const best = this.best.get(example);
-      const isAnswered = best && !(this.hasUnanswerable && nullScore > best.score);
-      const truths = this.examples[example]!.answers.map(({ text }) => text);
-      return answerScores(isAnswered ? best.text : "", truths);
+    const answers = [...this.nullLogits].map(([example, nullLogit]): ScoredAnswer => {
+      const { text, logit } = this.best.get(example) ?? { text: "", logit: Number.NEGATIVE_INFINITY };
+      const truths = this.examples[example]!.answers.map((answer) => answer.text);
+      return { text, truths, nullDifference: nullLogit - logit };
     });
-    const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-    return {
-      exact_match: mean(scores.map(({ exactMatch }) => exactMatch)),
-      f1: mean(scores.map(({ f1 }) => f1)),
-    };
+    return answerMetrics(answers, this.language);
   }
 }
 
@@ -138,10 +157,12 @@ const options = z.strictObject({
   doc_stride: z.int().min(0).default(128),
   /** Whether "" may be the answer. Default false. */
   handle_impossible_answer: z.boolean().default(false),
+  /** By how much, in logits, "" must beat the best answer; negative makes it come sooner. Default 0. */
+  null_score_diff_threshold: z.number().default(0),
 });
 
 export const questionAnswers: AnswerTask<z.infer<typeof input>, z.infer<typeof options>, Answer[]> = {
-  outputs: () => [["start_logits", "end_logits"]],
+  outputs: () => spanReaders.map(({ names }) => names),
   input,
   options,
   async answer(model, { question, context }, settings) {
@@ -152,12 +173,12 @@ export const questionAnswers: AnswerTask<z.infer<typeof input>, z.infer<typeof o
     const found = new Map<string, Answer>(); // by span: windows overlap, and pieces widen to the same word
     let nullScore = 1;
     for (const [at, window] of windows.entries()) {
-      const [starts, ends] = outputs[at]!.map((logits) => rowAt(logits, 0));
-      const best = bestSpans(window, starts!, ends!, {
+      const reader = spanReaders.find(({ names }) => names.length === outputs[at]!.length)!;
+      const best = reader.read(window, outputs[at]!, 0, {
         count: settings.top_k * 2,
         maxTokens: settings.max_answer_len,
       });
-      nullScore = Math.min(nullScore, best.nullScore);
+      nullScore = Math.min(nullScore, best.none.score);
       for (const span of best.spans) {
         const [start, end] = contextSpan(window, span);
         const known = found.get(`${start} ${end}`);
@@ -165,11 +186,19 @@ export const questionAnswers: AnswerTask<z.infer<typeof input>, z.infer<typeof o
         found.set(`${start} ${end}`, { answer: context.slice(start, end), score: span.score, start, end });
       }
     }
-    if (settings.handle_impossible_answer) {
-      found.set("none", { answer: "", score: nullScore, start: 0, end: 0 });
-    }
     const answers: Answer[] = [];
     for (const answer of found.values()) keepBest(answers, answer, settings.top_k);
-    return answers;
+    return settings.handle_impossible_answer ? withNone(answers, nullScore, settings) : answers;
   },
 };
+
+/** Answers with "" in its place; differences of logits are quotients of probabilities. */
+function withNone(
+  answers: readonly Answer[],
+  score: number,
+  { top_k, null_score_diff_threshold: threshold }: z.infer<typeof options>,
+): Answer[] {
+  const least = score * Math.exp(-threshold);
+  const at = answers.filter((answer) => answer.score >= least).length;
+  return answers.toSpliced(at, 0, { answer: "", score, start: 0, end: 0 }).slice(0, top_k);
+}

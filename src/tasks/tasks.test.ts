@@ -3,8 +3,11 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
 import { tinyConfig, tinyTokenizer } from "../../test/support/tiny-model.ts";
+import { tinyTranslator } from "../../test/support/tiny-translator.ts";
 import type { DataTask } from "../data/examples.ts";
 import { ConfigError } from "../errors.ts";
+import type { ConfigJson } from "../models/config.ts";
+import type { Architecture, TaskName } from "../models/model.ts";
 import { architectureFor } from "../models/registry.ts";
 import { Random } from "../tensor/random.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -60,6 +63,13 @@ const squad = write(
   }),
 );
 const conll = write("tags.conll", "John B-PER", "runs O", "", "unable B-LOC", "Paris I-LOC", "");
+const similar = write(
+  "similar.csv",
+  "sentence1,sentence2,score",
+  "a good film,a great film,5",
+  "a good film,the river bank,0",
+  "music,bad music,3",
+);
 const stories = write(
   "stories.txt",
   ...[
@@ -81,13 +91,18 @@ const choices = write(
   ),
 );
 
+const pairs = write("pairs.tsv", "source\ttarget", "der film\tthe film", "ein buch\ta good book");
+
 const filesOf: Record<DataTask, string> = {
   "text-classification": classes,
   "token-classification": conll,
   "question-answering": squad,
+  "sentence-similarity": similar,
   "masked-lm": stories,
   "bert-pretraining": stories,
+  "causal-lm": stories,
   "multiple-choice": choices,
+  translation: pairs,
 };
 
 const prepared = (task: DataTask, extra: Partial<TrainingFiles> = {}) =>
@@ -97,18 +112,29 @@ const prepared = (task: DataTask, extra: Partial<TrainingFiles> = {}) =>
     tokenizer,
   );
 
+/** A small model for a task's head: BERT, GPT-2 for text from left to right, a Transformer from text to text. */
+function tinyModel(head: TaskName): { architecture: Architecture; config: ConfigJson } {
+  if (head === "translation")
+    return { architecture: architectureFor("tesserae-transformer", head), config: tinyTranslator() };
+  const isCausal = head === "text-generation";
+  const architecture = architectureFor(isCausal ? "gpt2" : "bert", head);
+  const { vocab_size } = tinyConfig(architecture.name);
+  const causal = { vocab_size, n_embd: 32, n_layer: 2, n_head: 2, n_positions: 64 };
+  const config = isCausal ? { architectures: [architecture.name], ...causal } : tinyConfig(architecture.name);
+  return { architecture, config: { ...config, initializer_range: 0.05 } };
+}
+
 describe.each(dataTasks)("%s", (task) => {
   test("data trains its head: the loss falls, and the evaluator scores the outputs", async () => {
     const { task: trained, train, validation } = await prepared(task);
-    const architecture = architectureFor("bert", trained.name);
-    const config = { ...tinyConfig(architecture.name), initializer_range: 0.05, ...trained.config };
-    const step = await TrainStep.open(architecture, config, { seed: 3 });
+    const { architecture, config } = tinyModel(trained.name);
+    const step = await TrainStep.open(architecture, { ...config, ...trained.config }, { seed: 3 });
     const batch = batchOf(train);
     const first = (await step.run([batch], 1, 3e-3)).loss;
     for (let count = 2; count <= 12; count++) await step.run([batch], count, 3e-3);
     expect((await step.run([batch], 13, 3e-3)).loss).toBeLessThan(first);
     const evaluator = trained.evaluator(validation);
-    evaluator.add(await step.evaluate(batchOf(validation)), all(validation));
+    evaluator.add(await step.evaluate(batchOf(validation), trained.outputs), all(validation));
     const metrics = { loss: 0, ...evaluator.result() };
     expect(metrics).toHaveProperty(trained.bestMetric);
     expect(Object.values(metrics).every(Number.isFinite)).toBe(true);
@@ -117,12 +143,10 @@ describe.each(dataTasks)("%s", (task) => {
 
   test("batches have the architecture's inputs, in its dtypes", async () => {
     const { task: trained, train } = await prepared(task);
-    const architecture = architectureFor("bert", trained.name);
+    const { architecture, config } = tinyModel(trained.name);
     const batch = batchOf(train);
-    for (const { name, dtype, axes } of architecture.inputs({
-      ...tinyConfig(architecture.name),
-      ...trained.config,
-    })) {
+    for (const { name, dtype, axes } of architecture.inputs({ ...config, ...trained.config })) {
+      if (name === "decoder_input_ids") continue; // the labels give them
       expect([name, batch[name]!.dtype, batch[name]!.shape.length]).toEqual([name, dtype, axes.length]);
     }
   });
@@ -255,7 +279,14 @@ describe("question answering data", () => {
       end_logits: peaks(numbers(batch, "end_positions")),
     };
     evaluator.add(outputs, all(validation));
-    expect(evaluator.result()).toEqual({ exact_match: 1, f1: 1 });
+    expect(evaluator.result()).toEqual({
+      exact_match: 1,
+      f1: 1,
+      f1_answerable: 1,
+      accuracy_unanswerable: 1,
+      best_f1: 1,
+      best_threshold: -40, // both ends of the answer have 20, "no answer" 0
+    });
   });
 });
 
@@ -282,5 +313,69 @@ describe("masked language model data", () => {
   test("fills blocks with the lines of the text", async () => {
     const { train } = await prepared("masked-lm", { maxLength: 10 });
     expect(train.lengths.slice(0, -1).every((length) => length === 10)).toBe(true);
+  });
+
+  test("asks at its masked positions alone, which changes neither loss nor gradient", async () => {
+    const { task, train } = await prepared("masked-lm");
+    const { masked_positions, ...plain } = batchOf(train);
+    expect(masked_positions!.size).toBeLessThan(plain.labels!.size / 2);
+    const { architecture, config } = tinyModel(task.name);
+    const still = { ...config, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };
+    const [whole, gathered] = await Promise.all(
+      [plain, { ...plain, masked_positions: masked_positions! }].map(async (batch) => {
+        const step = await TrainStep.open(architecture, still, { seed: 3 });
+        const result = await step.run([batch], 1, 1e-3);
+        const counts = await step.evaluate(batch, task.outputs);
+        await step.release();
+        return [result.loss, result.gradNorm, ...Object.values(counts).map((value) => Number(value.data[0]))];
+      }),
+    );
+    whole!.forEach((value, at) => {
+      expect(gathered![at]).toBeCloseTo(value, 5);
+    });
+  });
+
+  test("masks all pieces of a word together where that is asked for", async () => {
+    const path = write("pieces.txt", "unable ".repeat(200));
+    const options = { trainPath: path, validationPath: path, maxLength: 32 };
+    const splitWords = async (wholeWordMasking: boolean): Promise<number> => {
+      const { train } = await prepare("masked-lm", { ...options, wholeWordMasking }, tokenizer);
+      const asked = numbers(batchOf(train), "labels").map((label) => label >= 0);
+      return asked.filter((isAsked, at) => isAsked !== asked[at % 32 === 1 ? at + 1 : at]).length;
+    };
+    expect(await splitWords(false)).toBeGreaterThan(0);
+    expect(await splitWords(true)).toBe(0);
+  });
+
+  test("without a validation file the end of the text is held out, within a document too", async () => {
+    const trainPath = write(
+      "one.txt",
+      ...Array.from({ length: 20 }, (_, at) => (at < 18 ? "film" : "music")),
+    );
+    const { train, validation } = await prepare("masked-lm", { trainPath }, tokenizer);
+    expect([train.lengths, validation.lengths]).toEqual([[21], [5]]); // [CLS] … [SEP] [SEP]
+    const [ids, labels] = ["input_ids", "labels"].map((name) => numbers(batchOf(validation), name));
+    const words = ids!.map((id, at) => (labels![at]! >= 0 ? labels![at]! : id)).slice(1, 3);
+    expect(tokenizer.decode(words)).toBe("music music");
+  });
+});
+
+describe("causal language model data", () => {
+  test("labels are the ids themselves, padding left out", async () => {
+    const { train } = await prepared("causal-lm", { maxLength: 12 });
+    expect(train.lengths).toEqual([12, 8]);
+    const batch = batchOf(train);
+    const [ids, mask, labels] = ["input_ids", "attention_mask", "labels"].map((name) => numbers(batch, name));
+    expect(labels).toEqual(ids!.map((id, at) => (mask![at] ? id : -100)));
+    expect(labels).toContain(-100);
+  });
+
+  test("each position predicts the token behind it, and the last of a block none", async () => {
+    const { train, task } = await prepared("causal-lm", { maxLength: 10 });
+    const { architecture, config } = tinyModel(task.name);
+    const step = await TrainStep.open(architecture, config, {});
+    const { token_count } = await step.evaluate(train.collate([0, 1], 10, new Random(0)), task.outputs);
+    expect(token_count!.toNumbers()).toEqual([18]);
+    await step.release();
   });
 });

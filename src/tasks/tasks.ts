@@ -5,13 +5,16 @@ import { splitExamples } from "../data/labels.ts";
 import { type ReadOptions, readExamples } from "../data/read-examples.ts";
 import type { BadRow } from "../data/text-file.ts";
 import { ConfigError } from "../errors.ts";
+import type { OpenGenerator } from "../generation/open-generator.ts";
 import type { ConfigJson } from "../models/config.ts";
 import type { TaskName } from "../models/model.ts";
 import type { OpenModel } from "../models/open.ts";
+import type { SessionOptions } from "../runtime/session.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Dataset, TrainTask } from "../train/task.ts";
 import type { BatchOptions } from "./batch-runner.ts";
 import { pretrainingData } from "./bert-pretraining.ts";
+import { causalData } from "./causal-lm.ts";
 import { type DataRecipe, type EncodingSetup, trainTask } from "./dataset.ts";
 import { featureAnswers } from "./feature-extraction.ts";
 import { maskAnswers } from "./fill-mask.ts";
@@ -19,16 +22,23 @@ import { maskedData } from "./masked-lm.ts";
 import { choiceAnswers, choiceData } from "./multiple-choice.ts";
 import { Predictor } from "./predictor.ts";
 import { questionAnswers, questionData } from "./question-answering.ts";
+import { similarityAnswers, similarityData } from "./sentence-similarity.ts";
 import { classificationAnswers, classificationData, labelKindOf } from "./text-classification.ts";
+import { generationAnswers } from "./text-generation.ts";
 import { taggingAnswers, taggingData } from "./token-classification.ts";
+import { translationAnswers } from "./translation.ts";
+import { translationData } from "./translation-data.ts";
 
 const recipes: { readonly [T in DataTask]: DataRecipe<ExamplesByTask[T]> } = {
   "text-classification": classificationData,
   "token-classification": taggingData,
   "question-answering": questionData,
+  "sentence-similarity": similarityData,
   "masked-lm": maskedData,
   "bert-pretraining": pretrainingData,
+  "causal-lm": causalData,
   "multiple-choice": choiceData,
+  translation: translationData,
 };
 
 const answerTasks = {
@@ -37,7 +47,10 @@ const answerTasks = {
   "question-answering": questionAnswers,
   "fill-mask": maskAnswers,
   "feature-extraction": featureAnswers,
+  "sentence-similarity": similarityAnswers,
   "multiple-choice": choiceAnswers,
+  "text-generation": generationAnswers,
+  translation: translationAnswers,
 } as const;
 
 /** Tasks that models can be trained for. */
@@ -64,6 +77,8 @@ export interface PrepareOptions extends ReadOptions {
   maxLength?: number;
   /** Draws the share held out for validation, and sentence pairs. Default 0. */
   seed?: number;
+  /** Masked language models: mask all pieces of a word together. Default false. */
+  wholeWordMasking?: boolean;
 }
 
 export interface TrainingFiles extends PrepareOptions {
@@ -105,7 +120,7 @@ export async function prepare<T extends DataTask>(
         });
   const { train, validation } = readValidation
     ? { train: read.examples, validation: readValidation.examples }
-    : splitExamples(read.examples, validationShare, seed);
+    : (recipe.split ?? splitExamples)(read.examples, validationShare, seed);
   const config = recipe.configOf([...train, ...validation]);
   const setup = setupOf(recipe, { ...options, seed }, tokenizer);
   const [trainData, validationData] = [train, validation].map((examples) =>
@@ -122,6 +137,8 @@ export async function prepare<T extends DataTask>(
 
 export interface PreparedEvaluation {
   readonly task: TrainTask;
+  /** Metrics of the model's own answers, which its outputs for the data set do not tell. */
+  answerMetrics(folder: string, options?: SessionOptions): Promise<Record<string, number>>;
   readonly dataset: Dataset;
   readonly badRows: readonly BadRow[];
   readonly truncated: number;
@@ -145,19 +162,25 @@ export async function prepareEvaluation<T extends DataTask>(
   });
   const setup = setupOf(recipe, options, tokenizer);
   const dataset = recipe.datasetOf(examples, config, setup);
-  return { task: trainTask(recipe, {}, setup.maxLength), dataset, badRows, truncated: dataset.truncated };
+  return {
+    task: trainTask(recipe, {}, setup.maxLength),
+    answerMetrics: async (folder, session = {}) => recipe.answerMetrics?.(examples, folder, session) ?? {},
+    dataset,
+    badRows,
+    truncated: dataset.truncated,
+  };
 }
 
 function setupOf(
-  { defaultLength }: DataRecipe<never>,
-  { maxLength = defaultLength, seed = 0 }: PrepareOptions,
+  { defaultLength }: Pick<DataRecipe<never>, "defaultLength">,
+  { maxLength = defaultLength, seed = 0, wholeWordMasking }: PrepareOptions,
   tokenizer: Tokenizer,
 ): EncodingSetup {
   const { modelMaxLength = Number.POSITIVE_INFINITY } = tokenizer;
   if (!Number.isInteger(maxLength) || maxLength < 8) {
     throw new ConfigError(`maxLength must be a whole number of tokens, at least 8, got ${maxLength}`);
   }
-  return { tokenizer, maxLength: Math.min(maxLength, modelMaxLength), seed };
+  return { tokenizer, maxLength: Math.min(maxLength, modelMaxLength), seed, wholeWordMasking };
 }
 
 export interface PredictorOptions extends BatchOptions {
@@ -166,7 +189,10 @@ export interface PredictorOptions extends BatchOptions {
 }
 
 /** What answers questions with an open model. @throws ConfigError, code unsupported, when it is of another task. */
-export function predictor(model: OpenModel, { task, ...options }: PredictorOptions = {}): Predictor {
+export function predictor(
+  model: OpenModel | OpenGenerator,
+  { task, ...options }: PredictorOptions = {},
+): Predictor {
   const { task: head } = model.architecture;
   const name = task ?? (head === "pretraining" ? "fill-mask" : head);
   if (!isAnswerTask(name)) {
@@ -177,7 +203,7 @@ export function predictor(model: OpenModel, { task, ...options }: PredictorOptio
       },
     );
   }
-  return openPredictor(name, model, options);
+  return "generator" in model ? openGenerationPredictor(name, model) : openPredictor(name, model, options);
 }
 
 const isAnswerTask = (name: string): name is AnswerTaskName => name in answerTasks;
@@ -194,7 +220,28 @@ function openPredictor(name: AnswerTaskName, model: OpenModel, options: BatchOpt
       return Predictor.open(name, maskAnswers, model, options);
     case "feature-extraction":
       return Predictor.open(name, featureAnswers, model, options);
+    case "sentence-similarity":
+      return Predictor.open(name, similarityAnswers, model, options);
     case "multiple-choice":
       return Predictor.open(name, choiceAnswers, model, options);
+    default:
+      throw wrongTask(name, model);
   }
 }
+
+function openGenerationPredictor(name: AnswerTaskName, model: OpenGenerator): Predictor {
+  switch (name) {
+    case "text-generation":
+      return Predictor.over(name, generationAnswers, model, model.generator);
+    case "translation":
+      return Predictor.over(name, translationAnswers, model, model.generator);
+    default:
+      throw wrongTask(name, model);
+  }
+}
+
+const wrongTask = (name: string, { folder, architecture }: OpenModel | OpenGenerator): ConfigError =>
+  new ConfigError(
+    `${folder}: ${architecture.name} is for ${architecture.task} and cannot do ${name}; give a model made for it`,
+    { code: "unsupported" },
+  );

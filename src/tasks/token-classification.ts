@@ -3,15 +3,18 @@
 import { z } from "zod";
 import type { TaggingExample } from "../data/examples.ts";
 import { labelsOf } from "../data/labels.ts";
+import { bestPath, type Chain, chainOf } from "../models/crf-decoding.ts";
+import { ignoredLabel } from "../nn/losses.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Encoding } from "../text/encoding.ts";
-import { ignoredLabel } from "../text/masking.ts";
 import { entityScores } from "../train/metrics/entities.ts";
 import type { Evaluator } from "../train/task.ts";
 import { CountingEncoder, type DataRecipe, encodedDataset, plain } from "./dataset.ts";
 import {
+  type AggregationStrategy,
   groupEntities,
   type LabelledTokens,
+  labelChain,
   labelTokens,
   labelWords,
   type ScoredToken,
@@ -80,14 +83,15 @@ class TagEvaluator implements Evaluator {
     private readonly names: readonly string[],
   ) {}
 
-  add({ logits }: Readonly<Record<string, Tensor>>, indices: readonly number[]): void {
+  add({ logits, chain }: Readonly<Record<string, Tensor>>, indices: readonly number[]): void {
     const length = logits!.shape[1]!;
     for (const [row, at] of indices.entries()) {
       const { tags } = this.examples[at]!;
       const predicted = tags.map(() => "O");
-      for (const [column, word] of this.firsts[at]!.entries()) {
-        if (word !== undefined) predicted[word] = this.names[argmax(rowAt(logits!, row * length + column))]!;
-      }
+      const firsts = [...this.firsts[at]!.entries()].filter(([, word]) => word !== undefined);
+      const scores = firsts.map(([column]) => rowAt(logits!, row * length + column));
+      const labels = chain ? bestPath(scores, chainOf(chain)).tags : scores.map(argmax);
+      for (const [order, [, word]] of firsts.entries()) predicted[word!] = this.names[labels[order]!]!;
       this.predicted.push(predicted);
       this.actual.push(tags);
     }
@@ -100,9 +104,10 @@ class TagEvaluator implements Evaluator {
   }
 }
 
-/** A token under one label (strategy `none`). */
+/** A token under one label (strategy `none`); a word, under a CRF. */
 export interface TokenEntity {
   readonly entity: string;
+  /** Probability of the label; under a CRF given the whole text. */
   readonly score: number;
   /** Position of the token in the model's input, from 0. */
   readonly index: number;
@@ -124,7 +129,7 @@ export interface GroupedEntity {
 const input = z.union([z.string().transform((text) => ({ text })), z.strictObject({ text: z.string() })]);
 
 const options = z.strictObject({
-  /** How tokens become entities. Default none. */
+  /** How tokens become entities. A CRF labels words, so that all but none join words alike. Default none. */
   aggregation_strategy: z.enum(strategies).default("none"),
   /** Labels that are left out. Default O. */
   ignore_labels: z.array(z.string()).default(["O"]),
@@ -135,24 +140,23 @@ export const taggingAnswers: AnswerTask<
   z.infer<typeof options>,
   (TokenEntity | GroupedEntity)[]
 > = {
-  outputs: () => [["logits"]],
+  outputs: () => [["logits", "chain"], ["logits"]],
   input,
   options,
   async answer(model, { text }, { aggregation_strategy: strategy, ignore_labels }) {
-    const tokens = await scoreTokens(model, text);
+    const scored = await scoreTokens(model, text);
     const labelOf = (label: number): string => model.id2label[label] ?? `LABEL_${label}`;
     // An unknown word is written as it stands in the text.
     const wordOf = ({ ids, start, end }: Pick<LabelledTokens, "ids" | "start" | "end">): string =>
       ids.includes(model.tokenizer.unkId ?? -1) ? text.slice(start, end) : model.tokenizer.decode(ids);
     if (strategy === "none") {
-      const entities = labelTokens(tokens).map((part): TokenEntity => {
+      const entities = labelledParts(scored, strategy).map((part): TokenEntity => {
         const { index, start, end, score } = part;
         return { entity: labelOf(part.label), score, index, word: wordOf(part), start, end };
       });
       return entities.filter(({ entity }) => !ignore_labels.includes(entity));
     }
-    const parts = strategy === "simple" ? labelTokens(tokens) : labelWords(tokens, strategy);
-    const groups = groupEntities(parts, labelOf).map((group): GroupedEntity => {
+    const groups = groupEntities(labelledParts(scored, strategy), labelOf).map((group): GroupedEntity => {
       const { type, start, end, score } = group;
       return { entity_group: type, score, word: wordOf(group), start, end };
     });
@@ -160,8 +164,20 @@ export const taggingAnswers: AnswerTask<
   },
 };
 
+/** A text's tokens with their logits, and the chain they are in where the model has a CRF. */
+interface ScoredText {
+  readonly tokens: readonly ScoredToken[];
+  readonly chain: Chain | undefined;
+}
+
+function labelledParts({ tokens, chain }: ScoredText, strategy: AggregationStrategy): LabelledTokens[] {
+  if (chain) return labelChain(tokens, chain);
+  const likely = tokens.map((token) => ({ ...token, scores: softmax(token.scores) }));
+  return strategy === "none" || strategy === "simple" ? labelTokens(likely) : labelWords(likely, strategy);
+}
+
 /** Every token of a text of any length; where windows overlap, the one that shows more of the surroundings counts. */
-async function scoreTokens(model: TaskModel, text: string): Promise<ScoredToken[]> {
+async function scoreTokens(model: TaskModel, text: string): Promise<ScoredText> {
   const { tokenizer, maxLength } = model;
   const stride = Math.floor(maxLength / 4);
   const windows = tokenizer.encodeWindows(text, undefined, { maxLength, stride });
@@ -173,7 +189,8 @@ async function scoreTokens(model: TaskModel, text: string): Promise<ScoredToken[
     tokens.splice(tokens.length - (at > 0 ? Math.ceil(stride / 2) : 0));
     tokens.push(...scored.slice(at > 0 ? Math.floor(stride / 2) : 0));
   }
-  return tokens;
+  const chain = outputs[0]?.[1];
+  return { tokens, chain: chain && chainOf(chain) };
 }
 
 /** The text's tokens in a window that starts at token `first`. */
@@ -184,7 +201,7 @@ function tokensOf({ ids, offsets, wordIds }: Encoding, logits: Tensor, first: nu
     if (!span || wordId === null) continue;
     const [start, end] = span;
     const index = first + tokens.length + 1;
-    tokens.push({ id, index, wordId: wordId!, start, end, scores: softmax(rowAt(logits, at)) });
+    tokens.push({ id, index, wordId: wordId!, start, end, scores: rowAt(logits, at) });
   }
   return tokens;
 }

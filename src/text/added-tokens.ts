@@ -23,6 +23,7 @@ export class AddedTokenSplitter {
   }
 
   split(text: string): Stretch[] {
+    if (text === "") return [];
     if (!this.pattern) return [{ start: 0, end: text.length }];
     const stretches: Stretch[] = [];
     let done = 0;

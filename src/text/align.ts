@@ -22,7 +22,8 @@ const blank = /^[\s\u2581]*$/u; // U+2581 stands for a space in SentencePiece vo
 
 /**
  * Aligns `normalize(text)` with `text`. Exact where normalising cluster by cluster gives the same string (lower-casing,
- * accents, the Unicode forms); otherwise (trimming, prefixes, collapsed spaces) clusters are paired in order.
+ * accents, the Unicode forms), or the same but for blanks (trimming, collapsed spaces); otherwise clusters are paired
+ * in order.
  */
 export function alignNormalized(text: string, normalize: (text: string) => string): AlignedText {
   const whole = normalize(text);
@@ -30,7 +31,22 @@ export function alignNormalized(text: string, normalize: (text: string) => strin
   for (const { 0: part, index } of text.matchAll(cluster)) {
     appendAligned(aligned, normalize(part), index, index + part.length);
   }
-  return aligned.text === whole ? aligned : pairClusters(text, whole);
+  return aligned.text === whole ? aligned : (alignButBlanks(aligned, whole) ?? pairClusters(text, whole));
+}
+
+/** Aligns `whole` with what differs from it by inserted and deleted blanks alone; `undefined` where more differs. */
+function alignButBlanks({ text, starts, ends }: AlignedText, whole: string): AlignedText | undefined {
+  const aligned: AlignedText = { text: "", starts: [], ends: [] };
+  let at = 0;
+  for (const unit of whole) {
+    while (at < text.length && !text.startsWith(unit, at) && blank.test(text[at]!)) at++;
+    const isFound = at < text.length && text.startsWith(unit, at);
+    if (!isFound && !blank.test(unit)) return undefined;
+    const start = starts[at] ?? ends.at(-1) ?? 0;
+    appendAligned(aligned, unit, start, isFound ? ends[at]! : start);
+    if (isFound) at += unit.length;
+  }
+  return blank.test(text.slice(at)) ? aligned : undefined;
 }
 
 /** Pairs clusters in order: blanks on one side alone are insertions or deletions, all else is a substitution. */

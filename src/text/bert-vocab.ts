@@ -1,18 +1,29 @@
 /** The `tokenizer.json` that a BERT checkpoint with only a `vocab.txt` stands for. */
 
 import { ConfigError } from "../errors.ts";
+import { specialToken } from "./byte-level.ts";
 import { tokenName } from "./special-tokens.ts";
 import type { TokenizerConfig } from "./tokenizer-json.ts";
 
+/** The special tokens that a BERT vocabulary holds. */
+export const bertSpecialTokens: readonly string[] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+
 /** Tokenisers that cut words exactly as BERT does. */
-const bertLike = /^(Bert|DistilBert|Electra|MobileBert|ConvBert|SqueezeBert|LayoutLM)Tokenizer(Fast)?$/;
+const bertLike =
+  /^(Bert|DistilBert|Electra|MobileBert|ConvBert|SqueezeBert|LayoutLM|RoFormer)Tokenizer(Fast)?$/;
 
 /**
  * One token a line, its id the line's number from 0. The config's `do_lower_case` (default true),
  * `tokenize_chinese_chars` (default true) and `strip_accents` (default: as lower-casing) are obeyed.
+ * @param moreSpecial tokens that are special beside BERT's five.
  * @throws ConfigError when a special token is missing or the config names a tokeniser that is not BERT's.
  */
-export function bertTokenizerJson(vocabText: string, config: TokenizerConfig, where: string): object {
+export function bertTokenizerJson(
+  vocabText: string,
+  config: TokenizerConfig,
+  where: string,
+  moreSpecial: readonly string[] = [],
+): object {
   const { tokenizer_class } = config;
   if (tokenizer_class && !bertLike.test(tokenizer_class)) {
     throw new ConfigError(
@@ -20,24 +31,25 @@ export function bertTokenizerJson(vocabText: string, config: TokenizerConfig, wh
     );
   }
   const vocab = parseVocab(vocabText);
-  const special = (role: "pad" | "unk" | "cls" | "sep" | "mask"): string => {
+  const required = (role: "pad" | "unk" | "cls" | "sep" | "mask"): string => {
     const name = tokenName(config[`${role}_token`]) ?? `[${role.toUpperCase()}]`;
     if (vocab[name] === undefined)
       throw new ConfigError(`${where}: the vocabulary must hold ${name}, but does not`);
     return name;
   };
   const [pad, unk, cls, sep, mask] = [
-    special("pad"),
-    special("unk"),
-    special("cls"),
-    special("sep"),
-    special("mask"),
+    required("pad"),
+    required("unk"),
+    required("cls"),
+    required("sep"),
+    required("mask"),
   ];
+  const special = new Set([pad, unk, cls, sep, mask, ...moreSpecial]);
   return {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: [pad, unk, cls, sep, mask].map((content) => addedToken(content, vocab[content]!)),
+    added_tokens: Array.from(special, (content) => specialToken(content, vocab[content]!)),
     normalizer: normalizer(config),
     pre_tokenizer: { type: "BertPreTokenizer" },
     post_processor: template(cls, sep, vocab),
@@ -58,16 +70,6 @@ function parseVocab(text: string): Record<string, number> {
   if (lines.at(-1) === "") lines.pop();
   return Object.fromEntries(lines.map((token, id) => [token, id]));
 }
-
-const addedToken = (content: string, id: number) => ({
-  id,
-  content,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-  special: true,
-});
 
 const normalizer = (config: TokenizerConfig) => ({
   type: "BertNormalizer",

@@ -2,36 +2,102 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { ConfigError } from "../errors.ts";
 import { bertTokenizerJson } from "./bert-vocab.ts";
+import { bpeTokenizer, readClipVocabulary, readMerges } from "./bpe-files.ts";
+import { marianTokenizer } from "./marian.ts";
+import { spieceTokenizer } from "./sentencepiece-families.ts";
 import { Tokenizer } from "./tokenizer.ts";
-import { checkTokenizerConfig } from "./tokenizer-json.ts";
+import { checkTokenizerConfig, type TokenizerConfig } from "./tokenizer-json.ts";
+
+type Loader = (folder: string, config: TokenizerConfig) => Promise<Tokenizer | undefined>;
+
+/** The files that make a tokeniser, what is asked for first coming first. */
+const loaders: readonly { files: string; load: Loader }[] = [
+  // A tokenizer.json beside Marian's files cannot say which piece belongs to which language.
+  { files: "source.spm, target.spm and vocab.json", load: loadMarian },
+  { files: "tokenizer.json", load: loadJson },
+  { files: "vocab.json and merges.txt", load: loadBpe },
+  { files: "vocab.txt", load: loadBert },
+  { files: "spiece.model", load: loadSpiece },
+  { files: "bpe_simple_vocab_16e6.txt.gz", load: loadClip },
+];
 
 /**
- * The tokeniser of a folder with `tokenizer.json`, or with BERT's `vocab.txt` alone; `tokenizer_config.json` and
- * `special_tokens_map.json` are read where they are.
- * @throws ConfigError when a file is missing, damaged or not supported.
+ * The tokeniser of a folder. `tokenizer_config.json` and `special_tokens_map.json` are read where they are; where
+ * there is no tokenizer.json, the class they name decides how words are cut.
+ * @throws ConfigError when the files are missing, damaged or not supported.
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  const config = {
-    ...(await readJson(folder, "special_tokens_map.json")),
-    ...(await readJson(folder, "tokenizer_config.json")),
-  };
-  const json = await readJson(folder, "tokenizer.json");
-  const where = join(folder, json ? "tokenizer.json" : "vocab.txt");
-  if (json) return new Tokenizer(json, config, where);
-  const vocab = await readText(folder, "vocab.txt");
-  if (vocab === undefined) {
-    throw new ConfigError(`${folder}: must hold tokenizer.json or vocab.txt, but has neither`, {
-      code: "not_found",
-    });
-  }
-  const checked = checkTokenizerConfig(config, where);
-  return new Tokenizer(
-    bertTokenizerJson(vocab, checked, where),
-    { tokenizer_class: "BertTokenizer", ...config },
-    where,
+  const config = checkTokenizerConfig(
+    {
+      ...(await readJson(folder, "special_tokens_map.json")),
+      ...(await readJson(folder, "tokenizer_config.json")),
+    },
+    join(folder, "tokenizer_config.json"),
   );
+  for (const { load } of loaders) {
+    const tokenizer = await load(folder, config);
+    if (tokenizer) return tokenizer;
+  }
+  const sets = loaders.map(({ files }) => files).join("; ");
+  throw new ConfigError(`${folder}: must hold the files of a tokeniser, but has none of: ${sets}`, {
+    code: "not_found",
+  });
+}
+
+async function loadJson(folder: string, config: TokenizerConfig): Promise<Tokenizer | undefined> {
+  const json = await readJson(folder, "tokenizer.json");
+  return json && new Tokenizer(json, config, join(folder, "tokenizer.json"));
+}
+
+async function loadBert(folder: string, config: TokenizerConfig): Promise<Tokenizer | undefined> {
+  const vocab = await readText(folder, "vocab.txt");
+  if (vocab === undefined) return undefined;
+  const where = join(folder, "vocab.txt");
+  const json = bertTokenizerJson(vocab, config, where);
+  return new Tokenizer(json, { tokenizer_class: "BertTokenizer", ...config }, where);
+}
+
+async function loadBpe(folder: string, config: TokenizerConfig): Promise<Tokenizer | undefined> {
+  const vocab = await readJson(folder, "vocab.json");
+  const merges = await readText(folder, "merges.txt");
+  if (!vocab || merges === undefined) return undefined;
+  const files = {
+    vocab: vocab as Record<string, number>,
+    merges: readMerges(merges, join(folder, "merges.txt")),
+  };
+  return bpeTokenizer(files, config, join(folder, "vocab.json"));
+}
+
+async function loadMarian(folder: string, config: TokenizerConfig): Promise<Tokenizer | undefined> {
+  const source = await readBytes(folder, "source.spm");
+  const target = await readBytes(folder, "target.spm");
+  const vocab = await readText(folder, "vocab.json");
+  if (!source || !target || vocab === undefined) return undefined;
+  const files = { "source.spm": source, "target.spm": target, "vocab.json": vocab };
+  return marianTokenizer(files, config, folder);
+}
+
+async function loadSpiece(folder: string, config: TokenizerConfig): Promise<Tokenizer | undefined> {
+  const bytes = await readBytes(folder, "spiece.model");
+  return bytes && spieceTokenizer(bytes, config, join(folder, "spiece.model"));
+}
+
+async function loadClip(folder: string, config: TokenizerConfig): Promise<Tokenizer | undefined> {
+  const name = "bpe_simple_vocab_16e6.txt.gz";
+  const bytes = await readBytes(folder, name);
+  if (!bytes) return undefined;
+  const where = join(folder, name);
+  let text: string;
+  try {
+    text = gunzipSync(bytes).toString("utf8");
+  } catch (cause) {
+    throw new ConfigError(`${where}: is damaged gzip (${(cause as Error).message})`, { cause });
+  }
+  const files = readClipVocabulary(text, where);
+  return bpeTokenizer(files, { tokenizer_class: "CLIPTokenizer", ...config }, where);
 }
 
 async function readJson(folder: string, name: string): Promise<object | undefined> {
@@ -51,11 +117,20 @@ async function readJson(folder: string, name: string): Promise<object | undefine
 
 /** The file's text, `undefined` where there is no such file. @throws ConfigError when it is not UTF-8. */
 async function readText(folder: string, name: string): Promise<string | undefined> {
-  const path = join(folder, name);
+  const bytes = await readBytes(folder, name);
+  if (!bytes) return undefined;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new ConfigError(`${join(folder, name)}: is not UTF-8 text`, { cause });
+  }
+}
+
+async function readBytes(folder: string, name: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(join(folder, name));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new ConfigError(`${path}: cannot be read as UTF-8 text (${(cause as Error).message})`, { cause });
+    throw new ConfigError(`${join(folder, name)}: cannot be read (${(cause as Error).message})`, { cause });
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { ignoredLabel } from "../nn/losses.ts";
 import { Random } from "../tensor/random.ts";
-import { ignoredLabel, maskTokens } from "./masking.ts";
+import { maskTokens } from "./masking.ts";
 
 const maskId = 3;
 const vocabSize = 1000;

@@ -4,6 +4,7 @@
  * [MASK], 10 % a random token, and 10 % stay.
  */
 
+import { ignoredLabel } from "../nn/losses.ts";
 import type { Random } from "../tensor/random.ts";
 
 export interface MaskingOptions {
@@ -24,8 +25,6 @@ export interface MaskedTokens {
   inputIds: number[];
   labels: number[];
 }
-
-export const ignoredLabel = -100;
 
 export function maskTokens(ids: ArrayLike<number>, options: MaskingOptions): MaskedTokens {
   const { random, maskId, vocabSize, rate = 0.15 } = options;

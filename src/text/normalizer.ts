@@ -5,11 +5,16 @@
  */
 
 import { type AlignedText, alignNormalized, appendAligned } from "./align.ts";
+import { Charsmap } from "./charsmap.ts";
+import { normalizeFunctionFrom } from "./engine-parts.ts";
 
 export interface TextNormalizer {
   normalize(text: string): string;
   align(text: string): AlignedText;
 }
+
+/** Surrogates without a partner have no UTF-8; U+FFFD takes their place. */
+export const withoutLoneSurrogates = (text: string): string => text.replace(/\p{Cs}/gu, "\uFFFD");
 
 /** The fields of a `BertNormalizer` in tokenizer.json. */
 export interface BertNormalizerConfig {
@@ -71,11 +76,34 @@ export class BertNormalizer implements TextNormalizer {
   }
 }
 
-/** Any normaliser that maps strings to strings; the alignment is recovered by comparing both. */
-export const comparedNormalizer = (normalize: (text: string) => string): TextNormalizer => ({
-  normalize,
-  align: (text) => alignNormalized(text, normalize),
-});
+/** The normaliser of a tokenizer.json. */
+export function normalizerFrom(json: NormalizerJson | null): TextNormalizer {
+  if (!json) return identityNormalizer;
+  if (json.type === "BertNormalizer") return new BertNormalizer(json as BertNormalizerJson);
+  const normalize = functionFrom(json);
+  return { normalize, align: (text) => alignNormalized(text, normalize) };
+}
+
+/** The JSON of one normaliser; which fields there are depends on its type. */
+export interface NormalizerJson {
+  type: string;
+  normalizers?: NormalizerJson[];
+  precompiled_charsmap?: string | null; // base64
+}
+type BertNormalizerJson = NormalizerJson & BertNormalizerConfig;
+
+/** Sequences and SentencePiece's tables are ours: those of @huggingface/tokenizers only approximate the tables. */
+function functionFrom(json: NormalizerJson): (text: string) => string {
+  if (json.type === "Sequence") {
+    const parts = (json.normalizers ?? []).map(functionFrom);
+    return (text) => parts.reduce((result, normalize) => normalize(result), text);
+  }
+  if (json.type === "Precompiled" && json.precompiled_charsmap) {
+    const charsmap = new Charsmap(Buffer.from(json.precompiled_charsmap, "base64"));
+    return (text) => charsmap.normalize(text);
+  }
+  return normalizeFunctionFrom(json);
+}
 
 /** Leaves the text as it is. */
 export const identityNormalizer: TextNormalizer = {

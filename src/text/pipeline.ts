@@ -1,21 +1,23 @@
 /**
  * From a text to its tokens: added tokens are cut out, the rest is normalised, split into words, and each word cut
- * into pieces by the model of @huggingface/tokenizers. Words are cached, and what offsets need is kept for later.
+ * into pieces by the model: our own, or for WordPiece that of @huggingface/tokenizers. Words are cached, and
+ * what offsets need is kept for later.
  */
 
 import { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { ConfigError } from "../errors.ts";
 import { AddedTokenSplitter } from "./added-tokens.ts";
+import { Bpe } from "./bpe.ts";
 import { TokenSequence } from "./encoding.ts";
 import {
-  BertNormalizer,
-  type BertNormalizerConfig,
-  comparedNormalizer,
-  identityNormalizer,
+  type NormalizerJson,
+  normalizerFrom,
   type TextNormalizer,
+  withoutLoneSurrogates,
 } from "./normalizer.ts";
 import { type PieceFormat, type Span, spansOf, type Word } from "./spans.ts";
 import type { TokenizerConfig, TokenizerJson } from "./tokenizer-json.ts";
+import { Unigram } from "./unigram.ts";
 
 interface CutWord extends Word {
   ids: readonly number[];
@@ -41,14 +43,21 @@ export class Pipeline {
   private readonly rawSplitter: AddedTokenSplitter;
   private readonly normalizedSplitter: AddedTokenSplitter;
   private readonly format: PieceFormat;
+  private readonly cut: (word: string) => readonly string[];
+  private readonly splitsAtSpaces: boolean;
   private readonly addedIds: ReadonlyMap<string, number>;
   private readonly cache = new Map<string, CutWord>();
 
   constructor(json: TokenizerJson, config: TokenizerConfig) {
-    this.engine = new Engine(json, {
-      clean_up_tokenization_spaces: config.clean_up_tokenization_spaces ?? true,
-    });
-    this.normalizer = normalizerOf(json, this.engine);
+    const { model } = json;
+    this.engine = new Engine(
+      { ...json, model: engineModel(model) },
+      {
+        clean_up_tokenization_spaces: config.clean_up_tokenization_spaces ?? true,
+      },
+    );
+    this.cut = cutterOf(model, this.engine);
+    this.normalizer = normalizerFrom(json.normalizer as NormalizerJson | null);
     const isNormalized = (token: TokenizerJson["added_tokens"][number]) => token.normalized ?? !token.special;
     this.rawSplitter = new AddedTokenSplitter(
       json.added_tokens.filter((token) => !isNormalized(token)),
@@ -61,10 +70,11 @@ export class Pipeline {
     this.vocabSize = vocabSizeOf(json);
     const unkToken = unkTokenOf(json);
     this.unkId = unkToken === undefined ? undefined : this.idOf(unkToken);
-    if (json.model.type === "WordPiece" && this.unkId === undefined) {
+    if (model.type === "WordPiece" && this.unkId === undefined) {
       throw new ConfigError(`model: its unknown token ${unkToken} must be in the vocabulary, but is not`);
     }
-    this.format = formatOf(json, unkToken);
+    this.format = formatOf(json);
+    this.splitsAtSpaces = splitsAtSpaces(json, this.format.space);
   }
 
   /** The id of a token, added ones included. */
@@ -78,7 +88,7 @@ export class Pipeline {
   }
 
   tokenize(given: string): TokenSequence {
-    const text = given.replace(/\p{Cs}/gu, "\uFFFD"); // lone surrogates have no UTF-8
+    const text = withoutLoneSurrogates(given);
     const ids: number[] = [];
     const wordIds: number[] = [];
     const sections = this.rawSplitter.split(text).map(({ start, end, token }, index) => {
@@ -103,9 +113,25 @@ export class Pipeline {
       const part = normalized.slice(start, end);
       if (token) return [this.addedWord(part, token)];
       const splitter = this.engine.pre_tokenizer;
-      const words: string[] = splitter ? splitter.pre_tokenize(part, { section_index: index }) : [part];
-      return words.map((word) => this.cutWord(word));
+      // 0 says that the part begins the whole text, which decides about a prefix.
+      const section_index = index + start;
+      const words: string[] = splitter ? splitter.pre_tokenize(part, { section_index }) : [part];
+      return words.flatMap((word) => this.wordsAtSpaces(word)).map((word) => this.cutWord(word));
     });
+  }
+
+  /** Cuts before each run of spaces, where no piece reaches across one. */
+  private wordsAtSpaces(text: string): string[] {
+    if (!this.splitsAtSpaces) return [text];
+    const { space } = this.format;
+    const words: string[] = [];
+    let start = 0;
+    for (let at = text.indexOf(space, 1); at >= 0; at = text.indexOf(space, at + 1)) {
+      if (text[at - 1] === space) continue;
+      words.push(text.slice(start, at));
+      start = at;
+    }
+    return [...words, text.slice(start)];
   }
 
   private addedWord(text: string, token: string): CutWord {
@@ -117,7 +143,7 @@ export class Pipeline {
     if (cached) return cached;
     const pieces: string[] = [];
     const ids: number[] = [];
-    for (const piece of this.engine.model!.encode([text])) {
+    for (const piece of this.cut(text)) {
       const id = this.engine.token_to_id(piece) ?? this.unkId;
       if (id === undefined) continue; // a model without an unknown token leaves the piece out
       pieces.push(piece);
@@ -140,9 +166,30 @@ export class Pipeline {
   }
 }
 
+type UnigramJson = Extract<TokenizerJson["model"], { type: "Unigram" }>;
+
+const idsOf = ({ vocab, ids }: UnigramJson): Record<string, number> =>
+  ids ?? Object.fromEntries(vocab.map(([piece], id) => [piece, id]));
+
+/** The model for the engine: of those that we cut with ourselves, only the tokens and their ids. */
+function engineModel(model: TokenizerJson["model"]): object {
+  if (model.type === "WordPiece") return model;
+  if (model.type === "BPE") return { ...model, merges: [] };
+  const unk_token = model.unk_id == null ? null : model.vocab[model.unk_id]?.[0];
+  return { type: "BPE", vocab: idsOf(model), merges: [], unk_token };
+}
+
+function cutterOf(model: TokenizerJson["model"], engine: Engine): (word: string) => readonly string[] {
+  if (model.type === "WordPiece") return (word) => engine.model.encode([word]);
+  const cutter = model.type === "BPE" ? new Bpe(model) : new Unigram(model);
+  return (word) => cutter.cut(word);
+}
+
 function vocabSizeOf({ model, added_tokens }: TokenizerJson): number {
-  let largest = model.type === "Unigram" ? model.vocab.length - 1 : 0;
-  if (model.type !== "Unigram") for (const id of Object.values(model.vocab)) largest = Math.max(largest, id);
+  let largest = 0;
+  for (const id of Object.values(model.type === "Unigram" ? idsOf(model) : model.vocab)) {
+    largest = Math.max(largest, id);
+  }
   for (const { id } of added_tokens) largest = Math.max(largest, id);
   return largest + 1;
 }
@@ -152,17 +199,8 @@ function unkTokenOf({ model }: TokenizerJson): string | undefined {
   return model.unk_id == null ? undefined : model.vocab[model.unk_id]?.[0];
 }
 
-function normalizerOf(json: TokenizerJson, engine: Engine): TextNormalizer {
-  const { normalizer } = engine;
-  if (!normalizer) return identityNormalizer;
-  const config = json.normalizer as { type: string } & BertNormalizerConfig;
-  return config.type === "BertNormalizer"
-    ? new BertNormalizer(config)
-    : comparedNormalizer((text) => normalizer.normalize(text));
-}
-
 /** How this model spells pieces, which offsets depend on. */
-function formatOf({ model, pre_tokenizer }: TokenizerJson, unknown: string | undefined): PieceFormat {
+function formatOf({ model, pre_tokenizer }: TokenizerJson): PieceFormat {
   const splitters = flatten(pre_tokenizer as PreTokenizerJson | null);
   const metaspace = splitters.find(({ type }) => type === "Metaspace");
   return {
@@ -170,12 +208,25 @@ function formatOf({ model, pre_tokenizer }: TokenizerJson, unknown: string | und
     prefix: model.type === "WordPiece" ? model.continuing_subword_prefix : "",
     suffix: (model.type === "BPE" && model.end_of_word_suffix) || "",
     space: metaspace ? (metaspace.replacement ?? "\u2581") : "",
-    unknown,
   };
+}
+
+/** True where a word may be cut at its spaces: the pre-tokeniser wants it, and no piece has one behind a letter. */
+function splitsAtSpaces({ model, pre_tokenizer }: TokenizerJson, space: string): boolean {
+  const metaspace = flatten(pre_tokenizer as PreTokenizerJson | null).find(
+    ({ type }) => type === "Metaspace",
+  );
+  if (!metaspace || metaspace.split === false) return false;
+  const pieces = model.type === "Unigram" ? model.vocab.map(([piece]) => piece) : Object.keys(model.vocab);
+  return !pieces.some((piece) => {
+    const at = piece.lastIndexOf(space);
+    return at > 0 && piece.slice(0, at).replaceAll(space, "") !== "";
+  });
 }
 
 interface PreTokenizerJson {
   type: string;
+  split?: boolean | null;
   replacement?: string;
   pretokenizers?: PreTokenizerJson[];
 }

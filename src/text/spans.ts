@@ -1,6 +1,7 @@
 /** From words and their tokens back to spans of the text they were cut from. */
 
 import type { AlignedText } from "./align.ts";
+import { byteOf, bytePiece } from "./byte-level.ts";
 
 /** Start and end (exclusive) as JavaScript string indices. */
 export type Span = readonly [start: number, end: number];
@@ -11,7 +12,6 @@ export interface PieceFormat {
   prefix: string; // before a token that continues a word: WordPiece's "##"
   suffix: string; // behind a token that ends a word: CLIP's "</w>"
   space: string; // the character that stands for a space; "" for none
-  unknown: string | undefined; // the unknown token
 }
 
 /** A word of the normalised text and the pieces the model cut it into. */
@@ -35,19 +35,6 @@ export function spansOf(aligned: AlignedText, words: readonly Word[], format: Pi
     cursor = Math.max(cursor, found.at + surface.length - found.lead);
   }
   return spans;
-}
-
-const byteOf = byteDecoder();
-
-/** GPT-2's table: printable bytes stand for themselves, the others for characters from U+0100 on. */
-function byteDecoder(): Map<string, number> {
-  const table = new Map<string, number>();
-  let shifted = 0x100;
-  for (let byte = 0; byte < 256; byte++) {
-    const isPrintable = (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
-    table.set(String.fromCharCode(isPrintable ? byte : shifted++), byte);
-  }
-  return table;
 }
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -87,17 +74,14 @@ function cutWord({ text, pieces }: Word, size: number, format: PieceFormat): Spa
   let pendingBytes = 0; // of a character that is spelled in <0x..> tokens
   for (const [i, piece] of pieces.entries()) {
     const char = charAt(text, start);
-    const isByte = byteToken.test(piece) && !text.startsWith(piece, start);
+    const isByte = bytePiece.test(piece) && !text.startsWith(piece, start);
     if (isByte && pendingBytes === 0) pendingBytes = utf8Length(char);
-    const length = isByte || piece === format.unknown ? char.length : pieceLength(piece, i, format);
+    const length = isByte ? char.length : pieceLength(piece, i, format);
     spans.push([start, start + length]);
     if (!isByte || --pendingBytes === 0) start += length;
   }
   return start === size ? spans : pieces.map(() => [0, size] as const);
 }
-
-/** How models with byte fallback spell one UTF-8 byte. */
-const byteToken = /^<0x[0-9A-F]{2}>$/;
 
 const charAt = (text: string, at: number): string => String.fromCodePoint(text.codePointAt(at) ?? 32);
 

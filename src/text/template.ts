@@ -69,3 +69,15 @@ function checked(template: Template): Template {
   }
   return template;
 }
+
+/** The `post_processor` that puts `end` behind the text, or behind each of a pair. */
+export const endTemplate = (end: string, vocab: Readonly<Record<string, number>>) => {
+  const special = { SpecialToken: { id: end, type_id: 0 } };
+  const text = (id: "A" | "B") => ({ Sequence: { id, type_id: 0 } });
+  return {
+    type: "TemplateProcessing",
+    single: [text("A"), special],
+    pair: [text("A"), special, text("B"), special],
+    special_tokens: { [end]: { id: end, ids: [vocab[end]], tokens: [end] } },
+  };
+};

@@ -41,7 +41,7 @@ const normalizer: z.ZodType = z.lazy(() =>
     z.looseObject({ type: z.literal("Replace"), pattern, content: z.string() }),
     z.looseObject({ type: z.literal("Strip"), strip_left: flag, strip_right: flag }),
     z.looseObject({ type: z.literal("Prepend"), prepend: z.string() }),
-    z.looseObject({ type: z.literal("Precompiled") }),
+    z.looseObject({ type: z.literal("Precompiled"), precompiled_charsmap: z.string().nullish() }),
   ]),
 );
 
@@ -54,6 +54,7 @@ const preTokenizer: z.ZodType = z.lazy(() =>
       replacement: z.string().length(1).optional(),
       str_rep: z.string().optional(),
       prepend_scheme: z.enum(["always", "first", "never"]).optional(),
+      split: flag,
     }),
     z.looseObject({ type: z.literal("ByteLevel"), add_prefix_space: flag, use_regex: flag }),
     z.looseObject({ type: z.literal("Split"), pattern, behavior: z.string().optional(), invert: flag }),
@@ -156,6 +157,8 @@ const unigram = z.looseObject({
   type: z.literal("Unigram"),
   vocab: scoredPieces,
   unk_id: z.int().min(0).nullish(),
+  byte_fallback: flag,
+  ids: vocabTable.optional(), // ours: Marian's ids by token, where they are not the order of the pieces
 });
 
 /** Files written before 2021 leave the model's type out. */
@@ -211,6 +214,10 @@ const tokenizerConfig = z.looseObject({
   tokenize_chinese_chars: flag,
   strip_accents: flag,
   tokenizer_class: z.string().nullish(),
+  padding_side: z.enum(["left", "right"]).nullish(),
+  extra_ids: z.int().min(0).max(10_000).nullish(),
+  legacy: flag,
+  keep_accents: flag,
 });
 export type TokenizerConfig = z.infer<typeof tokenizerConfig>;
 

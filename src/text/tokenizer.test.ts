@@ -71,7 +71,7 @@ test("a folder without a tokeniser is named in a not_found error", async () => {
   const error: unknown = await loadTokenizer(join(folder, "nowhere")).catch((reason) => reason);
   expect(error).toBeInstanceOf(ConfigError);
   expect((error as ConfigError).code).toBe("not_found");
-  expect((error as ConfigError).message).toMatch(/nowhere: must hold tokenizer\.json or vocab/);
+  expect((error as ConfigError).message).toMatch(/nowhere: must hold the files of a tokeniser/);
 });
 
 describe("offsets", () => {

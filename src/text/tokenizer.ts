@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ConfigError, RequestError } from "../errors.ts";
 import { Encoding, type SequencePart, TokenSequence } from "./encoding.ts";
 import { Pipeline } from "./pipeline.ts";
-import { roleId } from "./special-tokens.ts";
+import { roleIds, type TokenRole } from "./special-tokens.ts";
 import { type Template, templateFrom } from "./template.ts";
 import { checkTokenizerConfig, checkTokenizerJson, type TokenizerConfig } from "./tokenizer-json.ts";
 import { fitLengths, type Truncation, windowsOver } from "./truncation.ts";
@@ -28,6 +28,12 @@ export interface WindowOptions {
   truncation?: "only_first" | "only_second";
 }
 
+/** Marian's second language, and the files that stand for a tokeniser which tokenizer.json cannot express. */
+export interface TokenizerOrigin {
+  target?: Tokenizer;
+  files: Readonly<object>; // contents by name
+}
+
 export class Tokenizer {
   /** One more than the largest id. */
   readonly vocabSize: number;
@@ -37,10 +43,17 @@ export class Tokenizer {
   readonly sepId: number | undefined;
   readonly maskId: number | undefined;
   readonly unkId: number | undefined;
+  /** What a text begins with where it is generated. */
+  readonly bosId: number | undefined;
+  /** What a text ends with where it is generated. */
+  readonly eosId: number | undefined;
   /** Most tokens the model was made for, where the configuration says so. */
   readonly modelMaxLength: number | undefined;
+  /** Where the model was padded in training. */
+  readonly paddingSide: "left" | "right";
   private readonly pipeline: Pipeline;
   private readonly template: Template;
+  private readonly roles: Readonly<Partial<Record<TokenRole, number>>>;
 
   /**
    * @param json the contents of a `tokenizer.json`
@@ -52,6 +65,7 @@ export class Tokenizer {
     private readonly json: unknown,
     private readonly config: object = {},
     where = "tokenizer.json",
+    private readonly origin?: TokenizerOrigin,
   ) {
     const checkedConfig = checkTokenizerConfig(config, `${where} (tokenizer_config.json)`);
     const checked = checkTokenizerJson(json, where);
@@ -60,12 +74,16 @@ export class Tokenizer {
       const idOf = (token: string) => this.pipeline.idOf(token);
       this.template = templateFrom(checked.post_processor, idOf);
       this.vocabSize = this.pipeline.vocabSize;
-      this.padId = roleId("pad", checkedConfig, idOf) ?? 0;
-      this.clsId = roleId("cls", checkedConfig, idOf);
-      this.sepId = roleId("sep", checkedConfig, idOf);
-      this.maskId = roleId("mask", checkedConfig, idOf);
+      this.roles = roleIds(checkedConfig, idOf);
+      this.padId = this.roles.pad ?? 0;
+      this.clsId = this.roles.cls;
+      this.sepId = this.roles.sep;
+      this.maskId = this.roles.mask;
       this.unkId = this.pipeline.unkId;
+      this.bosId = this.roles.bos;
+      this.eosId = this.roles.eos;
       this.modelMaxLength = maxLengthOf(checkedConfig);
+      this.paddingSide = checkedConfig.padding_side ?? "right";
       this.tryOut();
     } catch (cause) {
       throw new ConfigError(`${where}: the tokenizer does not work (${(cause as Error).message})`, { cause });
@@ -75,6 +93,11 @@ export class Tokenizer {
   /** One encoding of a text or a pair, shortened to `maxLength`. */
   encode(text: string, pair?: string, options: EncodeOptions = {}): Encoding {
     return this.assemble(this.tokenize(text, pair), options);
+  }
+
+  /** As `encode`, for a text in the language that a model translates into. Only Marian's differs. */
+  encodeTarget(text: string, options: EncodeOptions = {}): Encoding {
+    return (this.origin?.target ?? this).encode(text, undefined, options);
   }
 
   /**
@@ -124,30 +147,22 @@ export class Tokenizer {
     return this.pipeline.tokenOf(id);
   }
 
-  /** Writes `tokenizer.json` and `tokenizer_config.json`, which Hugging Face's libraries load too. */
+  /** Writes `tokenizer.json` (Marian: its own files) and `tokenizer_config.json`, as Hugging Face's libraries do. */
   async save(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true });
     const config = { tokenizer_class: "PreTrainedTokenizerFast", ...this.specialTokens(), ...this.config };
-    await writeFile(join(folder, "tokenizer.json"), JSON.stringify(this.json));
+    const files = this.origin?.files ?? { "tokenizer.json": JSON.stringify(this.json) };
+    for (const [name, contents] of Object.entries(files)) await writeFile(join(folder, name), contents);
     await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(config, null, 2));
   }
 
   /** The special tokens by the fields of `tokenizer_config.json`; other libraries do not guess them. */
   private specialTokens(): Record<string, string> {
-    const { padId, clsId, sepId, maskId, unkId } = this;
-    const ids = {
-      pad_token: padId,
-      cls_token: clsId,
-      sep_token: sepId,
-      mask_token: maskId,
-      unk_token: unkId,
-    };
-    return Object.fromEntries(
-      Object.entries(ids).flatMap(([name, id]) => {
-        const token = id === undefined ? undefined : this.idToToken(id);
-        return token === undefined ? [] : [[name, token]];
-      }),
-    );
+    const named = Object.entries({ ...this.roles, unk: this.unkId }).flatMap(([role, id]) => {
+      const token = id === undefined ? undefined : this.idToToken(id);
+      return token === undefined ? [] : [[`${role}_token`, token]];
+    });
+    return Object.fromEntries(named);
   }
 
   private tokenize(text: string, pair: string | undefined): TokenSequence[] {

@@ -30,7 +30,7 @@ export interface StepApi {
   drawn(): readonly string[];
   parameterCount(): number;
   step(batches: readonly Batch[], step: number, learningRate: number): Promise<StepResult>;
-  evaluate(batch: Batch): Promise<Record<string, Tensor>>;
+  evaluate(batch: Batch, outputs?: readonly string[]): Promise<Record<string, Tensor>>;
   /** Writes the weights alone, stored in a dtype. */
   saveModel(folder: string, dtype: StoredWeights): Promise<void>;
   /** Writes weights and the optimizer's moments. */
@@ -45,12 +45,12 @@ export async function createStepApi({ config, options, weightsFolder }: StepInit
   const step = await TrainStep.open(architecture, config, options);
   const drawn = weightsFolder
     ? await loadInitial(step, architecture, weightsFolder)
-    : [...step.state.spans.keys()];
+    : [...step.state.shapes.keys()];
   return {
     drawn: () => drawn,
     parameterCount: () => step.state.parameters.length,
     step: (batches, number, learningRate) => step.run(batches, number, learningRate),
-    evaluate: (batch) => step.evaluate(batch),
+    evaluate: (batch, outputs) => step.evaluate(batch, outputs),
     saveModel: (folder, dtype) => saveModel(step, folder, dtype),
     saveState: (folder) => saveState(step, folder),
     loadState: (folder) => loadState(step, folder),
@@ -66,11 +66,11 @@ async function loadInitial(
   try {
     const entries = matchCheckpoint(architecture, checkpoint);
     const isHead = new RegExp(`^(?!${architecture.basePrefix.replaceAll(".", "\\.")})`);
-    const { missing } = assertNames(folder, step.state.spans, entries, {
-      allowMissing: [isHead, /\.pooler\./],
+    const { missing } = assertNames(folder, step.state.shapes, entries, {
+      allowMissing: [isHead, /\.pooler\./, /num_batches_tracked$/],
       ignoreUnexpected: [/./],
     });
-    for (const name of step.state.spans.keys()) {
+    for (const name of step.state.shapes.keys()) {
       if (!missing.includes(name)) step.state.set(name, await checkpoint.read(entries.get(name)!.storedName));
     }
     return missing;
@@ -80,14 +80,18 @@ async function loadInitial(
 }
 
 async function saveModel({ state }: TrainStep, folder: string, dtype: StoredWeights): Promise<void> {
-  const weights = Object.entries(state.views(state.parameters)).map(
+  const tensors = [...Object.entries(state.views(state.parameters)), ...state.buffers];
+  const weights = tensors.map(
     ([name, tensor]) => [name, dtype === "float16" ? toFloat16(tensor) : tensor] as const,
   );
   await writeSafetensors(join(folder, weightsFile), weights, { format: "pt" });
 }
 
-const toFloat16 = ({ shape, data }: Tensor): Tensor =>
-  new Tensor("float16", shape, Uint16Array.from(data as Float32Array, numberToFloat16));
+function toFloat16(tensor: Tensor): Tensor {
+  const { dtype, shape, data } = tensor;
+  if (dtype !== "float32") return tensor;
+  return new Tensor("float16", shape, Uint16Array.from(data as Float32Array, numberToFloat16));
+}
 
 async function saveState(step: TrainStep, folder: string): Promise<void> {
   const { state } = step;
@@ -105,9 +109,9 @@ const prefixed = (prefix: string, tensors: Record<string, Tensor>): [string, Ten
 async function loadState({ state }: TrainStep, folder: string): Promise<void> {
   const weights = await readSafetensors(join(folder, weightsFile));
   const moments = await readSafetensors(join(folder, optimizerFile));
-  assertNames(folder, state.spans, weights);
+  assertNames(folder, state.shapes, weights);
+  for (const name of state.shapes.keys()) state.set(name, weights.get(name)!);
   for (const name of state.spans.keys()) {
-    state.set(name, weights.get(name)!);
     const { start } = state.spans.get(name)!;
     state.firstMoment.set(moments.get(`first.${name}`)!.data as Float32Array, start);
     state.secondMoment.set(moments.get(`second.${name}`)!.data as Float32Array, start);

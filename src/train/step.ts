@@ -10,14 +10,7 @@ import { encodeOnnx } from "../graph/onnx/encode.ts";
 import { optimise } from "../graph/passes/optimise.ts";
 import type { ConfigJson } from "../models/config.ts";
 import type { Architecture, Model } from "../models/model.ts";
-import {
-  declareInputs,
-  gradientOutputs,
-  storedNames,
-  type TracedGraph,
-  trainable,
-  usedGraph,
-} from "../models/trace.ts";
+import { declareInputs, gradientOutputs, storedNames, type TracedGraph, usedGraph } from "../models/trace.ts";
 import { Context } from "../nn/context.ts";
 import { OrtSession } from "../runtime/ort-session.ts";
 import { deriveKey } from "../tensor/random.ts";
@@ -51,6 +44,8 @@ export interface StepResult {
 /** Batch shapes whose compiled graphs are kept. */
 const keptGraphs = 24;
 const seedInput = "tesserae.seed";
+/** Before the name of a buffer: its value after the step. */
+const movedPrefix = "moved.";
 
 /** A model with its optimizer's state. */
 export class TrainStep {
@@ -65,8 +60,7 @@ export class TrainStep {
     private readonly optimizer: AdamW,
     private readonly options: StepOptions,
   ) {
-    this.state = new TrainingParameters(trainable(names), options.weightDecay ?? 0.01);
-    this.state.initialise(trainable(names), options.seed ?? 0);
+    this.state = new TrainingParameters([...names], options.weightDecay ?? 0.01, options.seed ?? 0);
     this.sessions = new LRUCache({
       max: keptGraphs,
       dispose: (session) => void session.then((open) => open.release()),
@@ -88,29 +82,40 @@ export class TrainStep {
    * dropout drops.
    */
   async run(batches: readonly Batch[], step: number, learningRate: number): Promise<StepResult> {
+    const buffers = new Map(this.state.buffers);
     let loss = 0;
     for (const [at, batch] of batches.entries()) {
       loss += (await this.gradients(batch, deriveKey(this.options.seed ?? 0, step, at))) / batches.length;
       if (batches.length > 1) await this.accumulate(at, batches.length);
     }
     const gradNorm = (await this.optimizer.norm(this.state.gradients)) / batches.length;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return { loss, gradNorm, isSkipped: true };
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+      for (const [name, tensor] of buffers) this.state.buffers.set(name, tensor);
+      return { loss, gradNorm, isSkipped: true };
+    }
     const gradientScale = clipFactor(gradNorm, this.options.maxGradNorm ?? 1) / batches.length;
     await this.optimizer.step(this.state, this.state.groups, { learningRate, gradientScale, step });
     return { loss, gradNorm, isSkipped: false };
   }
 
-  /** Writes the gradients of one batch into the state's vector and returns the loss. */
+  /** Writes the gradients of one batch into the state's vector, moves buffers on, and returns the loss. */
   private async gradients(batch: Batch, key: number): Promise<number> {
     const session = await this.session(batch, true);
     const loss = Tensor.zeros("float32", []);
     const targets: Record<string, Tensor> = { loss };
     for (const name of this.state.spans.keys())
       targets[`grad.${name}`] = this.state.view(name, this.state.gradients);
+    const moved = new Map<string, Tensor>();
+    for (const { name } of session.outputs.filter(({ name }) => name.startsWith(movedPrefix))) {
+      const { dtype, shape } = this.state.buffers.get(name.slice(movedPrefix.length))!;
+      targets[name] = Tensor.zeros(dtype, shape);
+      moved.set(name.slice(movedPrefix.length), targets[name]);
+    }
     await session.run(
       this.feeds(session, { ...batch, [seedInput]: Tensor.from("uint32", [], [key]) }),
       targets,
     );
+    for (const [name, tensor] of moved) this.state.buffers.set(name, tensor);
     return Number(loss.data[0]);
   }
 
@@ -123,14 +128,17 @@ export class TrainStep {
     else await this.optimizer.accumulate(this.accumulated, gradients);
   }
 
-  /** Outputs of the model in inference, with `loss` where the batch has labels. */
-  async evaluate(batch: Batch): Promise<Record<string, Tensor>> {
+  /** Outputs of the model in inference, with `loss` where the batch has labels; all of them unless named. */
+  async evaluate(batch: Batch, wanted?: readonly string[]): Promise<Record<string, Tensor>> {
     const session = await this.session(batch, false);
-    return session.run(this.feeds(session, batch));
+    const outputs = wanted && session.outputs.map(({ name }) => name).filter((name) => wanted.includes(name));
+    return session.run(this.feeds(session, batch), outputs);
   }
 
   private feeds(session: OrtSession, batch: Batch): Record<string, Tensor> {
-    return Object.fromEntries(session.inputs.map(({ name }) => [name, batch[name] ?? this.state.view(name)]));
+    return Object.fromEntries(
+      session.inputs.map(({ name }) => [name, batch[name] ?? this.state.value(name)]),
+    );
   }
 
   /** The compiled graph for this batch's shapes. */
@@ -153,8 +161,12 @@ export class TrainStep {
     if (!isTraining)
       return usedGraph(this.model.forward(Context.inference(), inputs), Object.values(inputs), this.names);
     const seed = input(seedInput, "uint32", []);
-    const { loss } = this.model.forward(Context.training(seed), inputs);
-    const outputs = { loss: loss!, ...gradientOutputs(loss!, this.names) };
+    const ctx = Context.training(seed);
+    const { loss } = this.model.forward(ctx, inputs);
+    const moved = [...ctx.updates].map(
+      ([node, value]) => [movedPrefix + this.names.get(node)!, value] as const,
+    );
+    const outputs = { loss: loss!, ...gradientOutputs(loss!, this.names), ...Object.fromEntries(moved) };
     return usedGraph(outputs, [...Object.values(inputs), seed], this.names);
   }
 

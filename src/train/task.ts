@@ -10,6 +10,8 @@ import type { Batch } from "./step.ts";
 export interface Dataset {
   /** Tokens of each item, so that batches are made of items of like length. */
   readonly lengths: readonly number[];
+  /** Tokens of each item's second text, such as a translation; `collate` pads it by itself. */
+  readonly targetLengths?: readonly number[];
   /** Inputs and labels of some items, padded to `length` tokens. All chance (masking) comes from `random`. */
   collate(indices: readonly number[], length: number, random: Random): Batch;
 }
@@ -31,5 +33,7 @@ export interface TrainTask {
   readonly bestMetric: string;
   /** Longest sequence in tokens. */
   readonly maxLength: number;
+  /** Outputs that are read in evaluation; default: all of them. */
+  readonly outputs?: readonly string[] | undefined;
   evaluator(dataset: Dataset): Evaluator;
 }

@@ -158,6 +158,13 @@ function startStep({
   return startThread<StepApi>(workerUrl("./step-worker", import.meta.url), init);
 }
 
+const samplerOf = (
+  { lengths, targetLengths }: Dataset,
+  { maxLength }: TrainTask,
+  batchSize: number,
+  seed: number,
+): BatchSampler => new BatchSampler(lengths, { batchSize, seed, maxLength, targetLengths });
+
 async function score(
   thread: StepThread,
   task: TrainTask,
@@ -165,11 +172,11 @@ async function score(
   batchSize: number,
 ): Promise<Record<string, number>> {
   const evaluator = task.evaluator(dataset);
-  const sampler = new BatchSampler(dataset.lengths, { batchSize, seed: 0, maxLength: task.maxLength });
+  const sampler = samplerOf(dataset, task, batchSize, 0);
   let [loss, count] = [0, 0];
   for (const { indices, length } of sampler.batchesOf(0)) {
     const batch = dataset.collate(indices, length, new Random(deriveKey(0, "evaluation", indices[0]!)));
-    const outputs = await thread.call("evaluate", batch);
+    const outputs = await thread.call("evaluate", batch, task.outputs);
     loss += Number(outputs.loss!.data[0]) * indices.length;
     count += indices.length;
     evaluator.add(outputs, indices);
@@ -211,7 +218,7 @@ class Trainer {
   ) {
     this.options = withDefaults(run.options ?? {});
     const { batchSize, seed, gradientAccumulation, epochs, schedule, warmupRatio } = this.options;
-    this.sampler = new BatchSampler(run.train.lengths, { batchSize, seed, maxLength: run.task.maxLength });
+    this.sampler = samplerOf(run.train, run.task, batchSize, seed);
     this.stepsPerEpoch = Math.ceil(this.sampler.batchCount / gradientAccumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
     const warmupSteps = this.options.warmupSteps ?? Math.round(this.totalSteps * warmupRatio);

@@ -67,6 +67,30 @@ describe("a parity run", () => {
     await expect(findCases([join(fixtures, "..", "..", "support")])).rejects.toThrow(/no case\.json/);
   });
 
+  test("lets pictures differ by their pipeline's tolerance, in the largest and in the mean difference", async () => {
+    const parityCase = await readCase(join(fixtures, "image-preprocessing"));
+    const { max, mean } = parityCase.tolerance.image!.vit!;
+    const differing = (share: number, by: number): string[] => {
+      const actual = new Map(parityCase.expected);
+      for (const [name, tensor] of actual) {
+        const { dtype, shape } = tensor;
+        if (!name.startsWith("vit.")) continue;
+        const values = tensor.toNumbers();
+        const step = dtype === "uint8" ? Math.ceil(by) : by;
+        const changed = values.map((value, i) =>
+          i < share * values.length ? value + (value > 0 ? -step : step) : value,
+        );
+        actual.set(name, Tensor.from(dtype, shape, changed));
+      }
+      return compareCase(parityCase, actual).flatMap(({ name, passed }) =>
+        passed ? [] : [name.split(".")[2]!],
+      );
+    };
+    expect(differing(0.01, max * 0.99)).toEqual([]);
+    expect(new Set(differing((2 * mean) / max, max * 0.99))).toEqual(new Set(["pixel_values"]));
+    expect(new Set(differing(0.001, 1.5))).toEqual(new Set(["pixel_values", "resized"]));
+  });
+
   test("counts NaN, a missing tensor and another shape as failures", async () => {
     const parityCase = await readCase(join(fixtures, "lr-schedules"));
     const actual = new Map(parityCase.expected);

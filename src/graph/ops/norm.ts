@@ -5,7 +5,7 @@ import { divideDims, equalShapes, normaliseAxis, productOf, showShape } from "..
 import { defineOp, type Node, requireFloat } from "../node.ts";
 import type { OnnxBuilder } from "../onnx/builder.ts";
 import { matchLayerNorm } from "./compositions.ts";
-import { add, mul, narrowBroadcast, reshape, sub, sum, sumTo } from "./core.ts";
+import { add, mul, narrowBroadcast, neg, reshape, sub, sum, sumTo } from "./core.ts";
 import { exp, rsqrt, square } from "./math.ts";
 import { mean } from "./reduce.ts";
 
@@ -101,18 +101,21 @@ export const rmsNorm = (x: Node, scale: Node, epsilon: number): Node =>
   mul(mul(x, rsqrt(add(mean(square(x), -1, true), epsilon))), scale);
 
 /**
- * Normalisation of channels over batch and space with given statistics. x [B, C, ...]; the rest [C].
- * Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167
+ * Normalisation of channels over batch and space with given statistics. x [B, C, ...]; the rest [C]; without scale and
+ * shift they are 1 and 0. Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167
  */
 export function batchNorm(
   x: Node,
   statistics: { readonly mean: Node; readonly variance: Node },
-  scale: Node,
-  shift: Node,
+  scale: Node | undefined,
+  shift: Node | undefined,
   epsilon: number,
 ): Node {
-  const factor = mul(rsqrt(add(statistics.variance, epsilon)), scale);
-  return add(mul(x, perChannel(factor, x)), perChannel(sub(shift, mul(statistics.mean, factor)), x));
+  const invStd = rsqrt(add(statistics.variance, epsilon));
+  const factor = scale ? mul(invStd, scale) : invStd;
+  const centre = mul(statistics.mean, factor);
+  const offset = shift ? sub(shift, centre) : neg(centre);
+  return add(mul(x, perChannel(factor, x)), perChannel(offset, x));
 }
 
 /** [C] → [C, 1, ...] so that it broadcasts over x [B, C, ...]. */

@@ -36,13 +36,14 @@ function cubicWeight(distance: number): number {
   return ((CUBIC * t - 5 * CUBIC) * t + 8 * CUBIC) * t - 4 * CUBIC;
 }
 
-/** The matrix [to, from] that resamples `from` values at `to` places. */
-function resampling(from: number, to: number, mode: ResizeMode): number[] {
+/** The matrix [to, from] that resamples `from` values at `to` places, to / from places to a value unless a scale is given. */
+function resampling(from: number, to: number, mode: ResizeMode, scale?: number): number[] {
   const { offsets, weight, isClamped }: Kernel = kernels[mode];
   const matrix = Array.from({ length: to * from }, () => 0);
+  const source = (place: number): number => (scale === undefined ? (place * from) / to : place / scale);
   for (let row = 0; row < to; row++) {
     // "nearest" takes the sample whose cell holds the left edge of the place, as PyTorch does.
-    const centre = mode === "nearest" ? (row * from) / to : ((row + 0.5) * from) / to - 0.5;
+    const centre = mode === "nearest" ? source(row) : source(row + 0.5) - 0.5;
     const position = isClamped ? Math.max(centre, 0) : centre;
     const left = Math.floor(position);
     for (const offset of offsets) {
@@ -53,28 +54,40 @@ function resampling(from: number, to: number, mode: ResizeMode): number[] {
   return matrix;
 }
 
-/** Resamples one axis of known size to `size` places. */
-export function resizeAxis(x: Node, axis: number, size: number, mode: ResizeMode = "bilinear"): Node {
+/** Resamples one axis of known size to `size` places, `scale` of them to a value (default: size / old size). */
+export function resizeAxis(
+  x: Node,
+  axis: number,
+  size: number,
+  mode: ResizeMode = "bilinear",
+  scale?: number,
+): Node {
   const at = normaliseAxis(axis, x.rank, "resize");
   const from = x.shape[at]!;
   if (typeof from !== "number" || !Number.isInteger(size) || size < 1) {
     throw new ConfigError(`resize: sizes must be positive integers, got ${from} → ${size} on axis ${axis}`);
   }
-  if (from === size) return x;
+  if (from === size && scale === undefined) return x;
   const dtype = requireFloat("resize", x);
-  const matrix = constant(Tensor.from(dtype, [size, from], resampling(from, size, mode)));
+  const matrix = constant(Tensor.from(dtype, [size, from], resampling(from, size, mode, scale)));
   if (at === x.rank - 2) return matmul(matrix, x);
   return swapAxes(matmul(swapAxes(x, at, -1), matrix, { transB: true }), at, -1);
 }
 
 /**
  * x [B, C, ...S] resampled to [B, C, ...sizes]. Shrinking does not blur first (no antialiasing), as in PyTorch.
+ * `scales`: places to a value by axis, where they are not new size / old size (PyTorch's `scale_factor`).
  * @throws ShapeError when spatial sizes are symbolic; ConfigError when `sizes` are not positive integers.
  */
-export function resize(x: Node, sizes: readonly number[], mode: ResizeMode = "bilinear"): Node {
+export function resize(
+  x: Node,
+  sizes: readonly number[],
+  mode: ResizeMode = "bilinear",
+  { scales = [] }: { readonly scales?: readonly number[] } = {},
+): Node {
   const from = spatialSizes("resize", x.shape);
   if (from.length !== sizes.length) {
     throw new ConfigError(`resize: expected ${from.length} sizes, got [${sizes}]`);
   }
-  return sizes.reduce((node, size, axis) => resizeAxis(node, axis + 2, size, mode), x);
+  return sizes.reduce((node, size, axis) => resizeAxis(node, axis + 2, size, mode, scales[axis]), x);
 }

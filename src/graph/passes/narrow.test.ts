@@ -48,7 +48,9 @@ test("only keys, values and scores are computed for all tokens where the first o
   expect(productsOfAllTokens([first])).toBe(6);
   expect(productsOfAllTokens([out_0!])).toBe(3);
   const [before, after] = await evaluate([first, out_0!], feeds);
-  after!.toNumbers().forEach((value, at) => expect(value).toBeCloseTo(before!.toNumbers()[at]!, 5));
+  for (const [at, value] of after!.toNumbers().entries()) {
+    expect(value).toBeCloseTo(before!.toNumbers()[at]!, 5);
+  }
 });
 
 test("what something else needs whole stays whole", () => {

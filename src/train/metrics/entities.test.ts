@@ -33,6 +33,45 @@ describe("entities", () => {
   });
 });
 
+/**
+ * seqeval's default mode, stated as it states it: whether an entity ends before a tag and whether one starts at it, by
+ * the prefixes and types of the tag and of the one before. (IOB1 and IOB2 are read alike, IOBES too.)
+ */
+function entitiesBySeqeval(tags: readonly string[]): { type: string; start: number; end: number }[] {
+  const ends = new Set(["BB", "BS", "BO", "IB", "IS", "IO"]);
+  const starts = new Set(["EE", "EI", "SE", "SI", "OE", "OI"]);
+  const found: { type: string; start: number; end: number }[] = [];
+  let [before, typeBefore, begin] = ["O", "", 0];
+  for (const [at, tag] of [...tags, "O"].entries()) {
+    const [prefix, type] = [tag[0]!, tag.slice(2)];
+    const isOther = type !== typeBefore;
+    const isEnd = ends.has(before + prefix) || "ES".includes(before) || (before !== "O" && isOther);
+    const isStart = "BS".includes(prefix) || starts.has(before + prefix) || (prefix !== "O" && isOther);
+    if (isEnd) found.push({ type: typeBefore, start: begin, end: at });
+    if (isStart) begin = at;
+    [before, typeBefore] = [prefix, type];
+  }
+  return found;
+}
+
+describe("seqeval's rules", () => {
+  const tags = [
+    "O",
+    ...["X", "Y"].flatMap((type) => ["B", "I", "E", "S"].map((prefix) => `${prefix}-${type}`)),
+  ];
+
+  test("give the same entities for every sequence of up to 4 tags of IOB1, IOB2 and IOBES", () => {
+    let sequences: string[][] = [[]];
+    for (let length = 1; length <= 4; length++) {
+      sequences = sequences.flatMap((sequence) => tags.map((tag) => [...sequence, tag]));
+      const odd = sequences.find(
+        (sequence) => JSON.stringify(entitiesOf(sequence)) !== JSON.stringify(entitiesBySeqeval(sequence)),
+      );
+      expect(odd).toBeUndefined();
+    }
+  });
+});
+
 describe("entity F1", () => {
   test("agrees with the example of seqeval's manual", () => {
     const actual = [

@@ -1,0 +1,83 @@
+/** Texts that go on. */
+
+import { z } from "zod";
+import type { OpenGenerator } from "../generation/open-generator.ts";
+import type { GenerationOptions } from "../generation/options.ts";
+import type { Generated } from "../generation/search.ts";
+import { streamTokens } from "../generation/stream.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { QuestionKind } from "./predictor.ts";
+
+export interface GeneratedText {
+  /** The prompt and what follows, or what follows alone. */
+  readonly generated_text: string;
+}
+
+const input = z.union([z.string().transform((text) => ({ text })), z.strictObject({ text: z.string() })]);
+
+/** Those of generation, which checks them, and: */
+const options = z.looseObject({
+  /** Whether answers begin with the prompt. Default true. */
+  return_full_text: z.boolean().default(true),
+});
+
+/** A list of answers, best first; several where `num_return_sequences` asks for them. */
+export const generationAnswers: QuestionKind<
+  { text: string },
+  z.infer<typeof options>,
+  GeneratedText[],
+  OpenGenerator
+> = {
+  input,
+  options,
+  async answer({ generator, tokenizer }, { text }, { return_full_text, ...settings }) {
+    const prompt = promptIds(tokenizer, text);
+    const [answers] = await generator.generate([{ ids: prompt }], settings as GenerationOptions);
+    return answers!.map((answer) => {
+      const added = addedText(tokenizer, prompt, withoutEnd(answer));
+      return { generated_text: return_full_text ? text + added : added };
+    });
+  },
+};
+
+const promptIds = (tokenizer: Tokenizer, text: string): readonly number[] =>
+  tokenizer.encode(text, undefined, { addSpecialTokens: false }).ids;
+
+const withoutEnd = ({ ids, ending }: Generated): readonly number[] =>
+  ending === "eos" ? ids.slice(0, -1) : ids;
+
+/** The text of new tokens where they stand, since pieces of words and spaces depend on what is before them. */
+function addedText(tokenizer: Tokenizer, prompt: readonly number[], ids: readonly number[]): string {
+  const skip = { skipSpecialTokens: true };
+  const before = tokenizer.decode(prompt, skip);
+  const whole = tokenizer.decode([...prompt, ...ids], skip);
+  return whole.startsWith(before) ? whole.slice(before.length) : tokenizer.decode(ids, skip);
+}
+
+/** A character of which not all bytes have come is decoded as this one. */
+const incomplete = "\ufffd";
+
+/**
+ * What follows a text, in pieces as they come. Leaving the loop early stops the work.
+ * @throws RequestError when an option does not hold or the text is too long.
+ */
+export async function* streamText(
+  { generator, tokenizer }: OpenGenerator,
+  text: string,
+  settings: GenerationOptions = {},
+): AsyncGenerator<string, void> {
+  const prompt = promptIds(tokenizer, text);
+  const ends = settings.eos_token_id ?? generator.defaults.eos_token_id ?? [];
+  const ids: number[] = [];
+  let told = "";
+  let added = "";
+  for await (const id of streamTokens(generator, { ids: prompt }, settings)) {
+    if ([ends].flat().includes(id)) break;
+    ids.push(id);
+    added = addedText(tokenizer, prompt, ids);
+    if (added.endsWith(incomplete) || !added.startsWith(told)) continue;
+    if (added.length > told.length) yield added.slice(told.length);
+    told = added;
+  }
+  if (added.startsWith(told) && added.length > told.length) yield added.slice(told.length);
+}
