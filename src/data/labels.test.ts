@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
-import { labelsOf, splitExamples } from "./labels.ts";
+import { holdOutEnd, labelsOf, splitExamples } from "./labels.ts";
 
 describe("labelsOf", () => {
   const single = (...labels: string[]) => labels.map((label) => ({ label }));
@@ -32,6 +32,24 @@ describe("splitExamples", () => {
   test("refuses to leave a part empty", () => {
     for (const fraction of [0, 1, 0.001, Number.NaN]) {
       expect(() => splitExamples(examples, fraction, 1)).toThrow(ConfigError);
+    }
+  });
+});
+
+describe("holdOutEnd", () => {
+  const documents = [{ sentences: ["a", "b", "c"] }, { sentences: ["d"] }, { sentences: ["e", "f"] }];
+
+  test("takes the last sentences, cutting a document in two where the share ends inside it", () => {
+    expect(holdOutEnd(documents, 0.2)).toEqual({
+      train: [documents[0], documents[1], { sentences: ["e"] }],
+      validation: [{ sentences: ["f"] }],
+    });
+    expect(holdOutEnd(documents, 0.5)).toEqual({ train: [documents[0]], validation: documents.slice(1) });
+  });
+
+  test("refuses to leave a part empty", () => {
+    for (const fraction of [0, 1, 0.01, Number.NaN]) {
+      expect(() => holdOutEnd(documents, fraction)).toThrow(ConfigError);
     }
   });
 });

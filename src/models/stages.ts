@@ -11,8 +11,8 @@ import { declareInputs, usedGraph } from "./trace.ts";
 
 /**
  * The first graph goes from the model's inputs to the first layer after which a row may be done; each further one is
- * one layer. All give `logits.N` of their layers, counted from 0; all but the last give `hidden` [B, T, D], `previous` of the next,
- * which also takes the first one's `bias` [B, 1, 1, T].
+ * one layer. All give `logits.N` of their layers, counted from 0; all but the last give `hidden` [B, T, D], which the
+ * next takes as `previous`, with the first one's `bias` [B, 1, 1, T].
  * @param patience from 1: nothing can be done before layer `patience` + 1
  */
 export function traceStages(

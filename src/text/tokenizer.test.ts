@@ -49,6 +49,13 @@ describe("a folder with only vocab.txt", () => {
     expect(cased.encode("Hello hello").tokens).toEqual(["[CLS]", "[UNK]", "hello", "[SEP]"]);
   });
 
+  test("is RoFormer's and DistilBERT's too", async () => {
+    for (const tokenizer_class of ["RoFormerTokenizer", "DistilBertTokenizerFast"]) {
+      const loaded = await loadTokenizer(await writeVocab(tokenizer_class, { tokenizer_class }));
+      expect(loaded.encode("Unable 我爱").ids).toEqual(tokenizer.encode("Unable 我爱").ids);
+    }
+  });
+
   test("is refused for a tokeniser that vocab.txt does not define", async () => {
     const path = await writeVocab("japanese", { tokenizer_class: "BertJapaneseTokenizer" });
     await expect(loadTokenizer(path)).rejects.toThrow(/BertJapaneseTokenizer/);

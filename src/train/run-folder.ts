@@ -4,8 +4,6 @@ import { existsSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ConfigError } from "../errors.ts";
-import type { ConfigJson } from "../models/config.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
 import { syncFile, syncFolder, writeFileAtomic } from "../weights/atomic.ts";
 import { type LogEntry, reportHtml } from "./report.ts";
 
@@ -106,12 +104,6 @@ export class RunFolder {
     await rename(staging, target);
     await syncFolder(join(target, ".."));
     await rm(old, { recursive: true, force: true });
-  }
-
-  /** Writes what a model folder has beside its weights. */
-  async describeModel(folder: string, config: ConfigJson, tokenizer: Tokenizer): Promise<void> {
-    await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
-    await tokenizer.save(folder);
   }
 
   /** Keeps the log up to the given step, so that a resumed run does not repeat entries. */

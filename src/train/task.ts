@@ -12,8 +12,16 @@ export interface Dataset {
   readonly lengths: readonly number[];
   /** Tokens of each item's second text, such as a translation; `collate` pads it by itself. */
   readonly targetLengths?: readonly number[];
-  /** Inputs and labels of some items, padded to `length` tokens. All chance (masking) comes from `random`. */
-  collate(indices: readonly number[], length: number, random: Random): Batch;
+  /**
+   * Inputs and labels of some items, padded to `length` tokens. All chance comes from `random`, which is the batch's
+   * own, or from the epoch (from 0) and the items' indices.
+   */
+  collate(
+    indices: readonly number[],
+    length: number,
+    random: Random,
+    epoch: number,
+  ): Batch | Promise<Batch>;
 }
 
 /** Gathers predictions over a data set. */
@@ -36,4 +44,6 @@ export interface TrainTask {
   /** Outputs that are read in evaluation; default: all of them. */
   readonly outputs?: readonly string[] | undefined;
   evaluator(dataset: Dataset): Evaluator;
+  /** Writes what a model folder has beside config.json and weights, such as a tokenizer. */
+  saveFiles(folder: string): Promise<void>;
 }

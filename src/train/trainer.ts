@@ -4,12 +4,14 @@
  * the middle of an epoch and after a kill, ends in the same bits as one that was never stopped.
  */
 
+import { join } from "node:path";
+import { mapAhead } from "../data/map-ahead.ts";
 import { type Batch as BatchPlan, BatchSampler } from "../data/sampler.ts";
 import { ConfigError, RuntimeFailure } from "../errors.ts";
 import type { ConfigJson } from "../models/config.ts";
 import { startThread, type Thread, workerUrl } from "../runtime/index.ts";
 import { deriveKey, Random } from "../tensor/random.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { writeFileAtomic } from "../weights/atomic.ts";
 import { RunFolder, type RunState } from "./run-folder.ts";
 import { type Schedule, type ScheduleName, scheduleOf } from "./schedules.ts";
 import type { Batch, StepResult } from "./step.ts";
@@ -49,6 +51,12 @@ export interface TrainOptions {
   readonly patience?: number;
   /** Updates in a row with a loss that is not finite after which training stops; default 10. */
   readonly maxBadSteps?: number;
+  /** Below 1: factor of the learning rate from each layer to the one before it; default 1. */
+  readonly layerDecay?: number;
+  /** Keeps the encoder as it is loaded and trains the head alone (linear probing); default false. */
+  readonly freezeEncoder?: boolean;
+  /** Decay of a moving average of the weights, which is evaluated and saved in their place; default none. */
+  readonly emaDecay?: number;
   /** How the best model's weights are stored; checkpoints are always float32. Default "float32". */
   readonly storeWeights?: StoredWeights;
   /** Threads of ONNX Runtime; default all. */
@@ -60,7 +68,6 @@ export interface TrainRun {
   readonly config: ConfigJson;
   /** A checkpoint to start from; without it all weights are drawn. */
   readonly weightsFolder?: string | undefined;
-  readonly tokenizer: Tokenizer;
   readonly task: TrainTask;
   readonly train: Dataset;
   readonly validation?: Dataset | undefined;
@@ -151,9 +158,9 @@ function startStep({
   options = {},
 }: Pick<TrainRun, "config" | "weightsFolder" | "options">): Promise<StepThread> {
   const { weightDecay, maxGradNorm, betas, epsilon, seed, threads } = options;
-  const given = Object.entries({ weightDecay, maxGradNorm, betas, epsilon, seed, threads }).filter(
-    ([, value]) => value !== undefined,
-  );
+  const { layerDecay, freezeEncoder, emaDecay } = options;
+  const wanted = { weightDecay, maxGradNorm, betas, epsilon, seed, threads, layerDecay, freezeEncoder, emaDecay };
+  const given = Object.entries(wanted).filter(([, value]) => value !== undefined);
   const init: StepInit = { config, weightsFolder, options: Object.fromEntries(given) };
   return startThread<StepApi>(workerUrl("./step-worker", import.meta.url), init);
 }
@@ -165,6 +172,9 @@ const samplerOf = (
   seed: number,
 ): BatchSampler => new BatchSampler(lengths, { batchSize, seed, maxLength, targetLengths });
 
+/** Batches that are made or wait while one is evaluated. */
+const batchesAhead = 2;
+
 async function score(
   thread: StepThread,
   task: TrainTask,
@@ -174,8 +184,11 @@ async function score(
   const evaluator = task.evaluator(dataset);
   const sampler = samplerOf(dataset, task, batchSize, 0);
   let [loss, count] = [0, 0];
-  for (const { indices, length } of sampler.batchesOf(0)) {
-    const batch = dataset.collate(indices, length, new Random(deriveKey(0, "evaluation", indices[0]!)));
+  const collate = async ({ indices, length }: BatchPlan): Promise<{ indices: number[]; batch: Batch }> => {
+    const random = new Random(deriveKey(0, "evaluation", indices[0]!));
+    return { indices, batch: await dataset.collate(indices, length, random, 0) };
+  };
+  for await (const { indices, batch } of mapAhead(sampler.batchesOf(0), collate, batchesAhead)) {
     const outputs = await thread.call("evaluate", batch, task.outputs);
     loss += Number(outputs.loss!.data[0]) * indices.length;
     count += indices.length;
@@ -260,12 +273,13 @@ class Trainer {
   /** The rest of an epoch; returns why training must end, if it must. */
   private async epoch(epoch: number): Promise<FitResult["end"] | undefined> {
     const plans = this.sampler.batchesOf(epoch);
-    let next: Batch[] | undefined;
+    let next: Promise<Batch[]> | undefined;
     for (let at = this.state.step % this.stepsPerEpoch; at < this.stepsPerEpoch; at++) {
-      const batches = next ?? this.batches(plans, epoch, at);
+      const batches = await (next ?? this.batches(plans, epoch, at));
       const learningRate = this.options.learningRate * this.schedule(this.state.step);
       const running = this.thread.call("step", batches, this.state.step + 1, learningRate);
       next = at + 1 < this.stepsPerEpoch ? this.batches(plans, epoch, at + 1) : undefined; // while the step runs
+      next?.catch(() => undefined); // told when it is that batch's turn
       await this.record(await running, epoch, learningRate);
       const end = await this.afterStep(epoch, at + 1 === this.stepsPerEpoch);
       if (end) return end;
@@ -273,13 +287,16 @@ class Trainer {
     return undefined;
   }
 
-  private batches(plans: readonly BatchPlan[], epoch: number, at: number): Batch[] {
+  private batches(plans: readonly BatchPlan[], epoch: number, at: number): Promise<Batch[]> {
     const { gradientAccumulation, seed } = this.options;
     const start = at * gradientAccumulation;
-    return plans.slice(start, start + gradientAccumulation).map(({ indices, length }, offset) => {
-      const random = new Random(deriveKey(seed, "collate", epoch, start + offset));
-      return this.run.train.collate(indices, length, random);
-    });
+    const wanted = plans.slice(start, start + gradientAccumulation);
+    return Promise.all(
+      wanted.map(async ({ indices, length }, offset) => {
+        const random = new Random(deriveKey(seed, "collate", epoch, start + offset));
+        return this.run.train.collate(indices, length, random, epoch);
+      }),
+    );
   }
 
   private async record(result: StepResult, epoch: number, learningRate: number): Promise<void> {
@@ -332,9 +349,11 @@ class Trainer {
 
   /** Replaces the best model by the present one. */
   private saveModel(): Promise<void> {
+    const { config, task } = this.run;
     return this.folder.replaceModel(async (staging) => {
       await this.thread.call("saveModel", staging, this.options.storeWeights);
-      await this.folder.describeModel(staging, this.run.config, this.run.tokenizer);
+      await writeFileAtomic(join(staging, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+      await task.saveFiles(staging);
     });
   }
 
