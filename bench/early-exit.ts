@@ -83,32 +83,36 @@ const items = examples.slice(0, Number(values.limit)).map(({ text, textPair, lab
   return { ids, typeIds, label: id2label.includes(name) ? name : id2label[Number(name)]! };
 });
 
-const models = [full];
-for (let patience = 1; patience < numLayers; patience++)
-  models.push(await openModel(folder, { ...threads, patience }));
-const times = models.map(() => ({ single: [] as number[], batched: [] as number[] }));
-for (let run = -1; run < Number(values.runs); run++) {
-  for (const [at, model] of models.entries()) {
-    const single = await seconds(model, batchesOf(items, 1, model));
-    const batched = await seconds(model, batchesOf(items, 32, model));
-    if (run < 0) continue; // warms up
-    times[at]!.single.push(single);
-    times[at]!.batched.push(batched);
+/** Medians of seconds for all items, of the whole model and of one with patience in turn, after a round uncounted. */
+async function alternate(model: OpenModel, size: number): Promise<{ whole: number; patient: number }> {
+  const batches = batchesOf(items, size, full);
+  const times = { whole: [] as number[], patient: [] as number[] };
+  for (let run = -1; run < Number(values.runs); run++) {
+    const pair = { whole: await seconds(full, batches), patient: await seconds(model, batches) };
+    if (run < 0) continue;
+    times.whole.push(pair.whole);
+    times.patient.push(pair.patient);
   }
+  return { whole: median(times.whole), patient: median(times.patient) };
 }
 
-const speed = (all: readonly number[], base: readonly number[]): string =>
-  `${Math.round(items.length / median(all))}/s, ${(median(base) / median(all)).toFixed(2)} ×`;
+async function speed(model: OpenModel, size: number): Promise<string> {
+  const { whole, patient } = await alternate(model, size);
+  return `${Math.round(items.length / patient)}/s, ${(whole / patient).toFixed(2)} ×`;
+}
+
 const rows: string[][] = [];
-for (const [at, model] of models.entries()) {
+for (let patience = 0; patience < numLayers; patience++) {
+  const model = await openModel(folder, { ...threads, patience });
   const { accuracy, layer } = await quality(model, batchesOf(items, 32, model), numLayers);
   rows.push([
-    at === 0 ? `all ${numLayers} layers` : String(at),
+    patience === 0 ? `all ${numLayers} layers` : String(patience),
     `${(100 * accuracy).toFixed(2)} %`,
     layer.toFixed(2),
-    speed(times[at]!.single, times[0]!.single),
-    speed(times[at]!.batched, times[0]!.batched),
+    await speed(model, 1),
+    await speed(model, 32),
   ]);
+  await model.session.release();
 }
 console.log(
   markdownTable(["patience", "accuracy", "mean exit layer", "one at a time", "batches of 32"], rows),

@@ -3,13 +3,21 @@
 export * from "./errors.ts";
 export { type ExplainOptions, type Explanation, explain } from "./explain/explain.ts";
 export { explanationHtml } from "./explain/html.ts";
+export { explainImage, type ImageExplainOptions, type ImageExplanation } from "./explain/image-explain.ts";
+export { imageExplanationHtml, imageExplanationPng } from "./explain/image-page.ts";
 export type { ExplainInput } from "./explain/tokens.ts";
 export type { GenerateHooks, Generator, Prompt } from "./generation/generator.ts";
 export { type OpenGenerator, openGenerator } from "./generation/open-generator.ts";
 export type { GenerationOptions } from "./generation/options.ts";
 export type { Generated } from "./generation/search.ts";
 export { streamTokens } from "./generation/stream.ts";
-export { type OpenModel, type OpenOptions, openModel } from "./models/open.ts";
+export {
+  type OpenImageModel,
+  type OpenModel,
+  type OpenOptions,
+  openImageModel,
+  openModel,
+} from "./models/open.ts";
 export { buildServer, type ServerOptions } from "./serve/server.ts";
 export { ModelStore } from "./store/store.ts";
 export * from "./tasks/pipeline.ts";

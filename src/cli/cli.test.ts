@@ -28,7 +28,19 @@ describe("tesserae", () => {
     const { stdout, code } = await run(["--help"]);
     expect(code).toBe(0);
     const commands = [...stdout.matchAll(/^ {2}(\w+) \[options\]/gm)].map(([, name]) => name!);
-    const names = ["pull", "train", "eval", "predict", "explain", "serve", "bench", "info", "list", "rm", "parity"];
+    const names = [
+      "pull",
+      "train",
+      "eval",
+      "predict",
+      "explain",
+      "serve",
+      "bench",
+      "info",
+      "list",
+      "rm",
+      "parity",
+    ];
     expect(commands).toEqual([...names, "doctor"]);
     const helps = await Promise.all(["train", "serve"].map((name) => run([name, "--help"])));
     for (const help of helps) expect(help.stdout).toMatch(/Examples:\n {2}\$ tesserae /);

@@ -8,7 +8,7 @@ import { sizeOf } from "../tensor/tensor.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 
 /** Tasks whose classes have names. */
-const labelled: readonly TaskName[] = ["text-classification", "token-classification"];
+const labelled: readonly TaskName[] = ["text-classification", "token-classification", "image-classification"];
 
 /** `{ labels }` in the order of the classes where the task and config.json name them; else nothing. */
 export function labelsIn(config: ConfigJson, task: TaskName): { labels?: string[] } {

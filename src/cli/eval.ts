@@ -1,12 +1,15 @@
 /** `tesserae eval`: the metrics of a model on a data file. */
 
 import type { Command } from "commander";
-import { readConfig } from "../models/config.ts";
+import { type ConfigJson, readConfig } from "../models/config.ts";
 import { architectureOf } from "../models/registry.ts";
 import { Catalog } from "../store/catalog.ts";
-import { dataTaskOf, prepareEvaluation } from "../tasks/tasks.ts";
+import { isImageTask, prepareImageEvaluation } from "../tasks/image-training.ts";
+import { dataTaskOf, type PreparedEvaluation, prepareEvaluation } from "../tasks/tasks.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
+import type { Dataset } from "../train/task.ts";
 import { evaluate } from "../train/trainer.ts";
+import { readPreprocessor } from "../vision/preprocessor-config.ts";
 import { createCommand, runs, wholeNumber } from "./command.ts";
 import { addDataOptions, type DataFlags, noteData, readOptions } from "./data-options.ts";
 import { showMetric, showPairs } from "./format.ts";
@@ -30,15 +33,13 @@ export function evalCommand(): Command {
   return runs<EvalOptions, [string]>(command, async ({ options, output }, ref) => {
     const { folder, ref: model } = await new Catalog().locate(ref);
     const config = await readConfig(folder);
-    const task = dataTaskOf(architectureOf(config, folder).task);
-    const tokenizer = await loadTokenizer(folder);
-    const prepared = await prepareEvaluation(task, options.data, config, tokenizer, readOptions(options));
+    const { task, ...prepared } = await prepareData(folder, config, options);
     noteData(output, prepared.badRows, prepared.truncated);
     const threads = options.threads === undefined ? {} : { threads: options.threads };
     const outputMetrics = await evaluate({
       config,
       weightsFolder: folder,
-      task: prepared.task,
+      task,
       dataset: prepared.dataset,
       ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
       ...threads,
@@ -46,7 +47,24 @@ export function evalCommand(): Command {
     const metrics = { ...outputMetrics, ...(await prepared.answerMetrics(folder, threads)) };
     const items = prepared.dataset.lengths.length;
     const rows = Object.entries(metrics).map(([name, value]) => [name, showMetric(value)] as const);
-    output.result({ model, task, items, badRows: prepared.badRows, metrics }, showPairs(rows));
+    output.result({ model, task: prepared.name, items, badRows: prepared.badRows, metrics }, showPairs(rows));
     return 0;
   });
+}
+
+/** The data as the model's head wants it. @throws ConfigError when the file or its labels do not fit. */
+async function prepareData(
+  folder: string,
+  config: ConfigJson,
+  { data, ...flags }: EvalOptions,
+): Promise<Omit<PreparedEvaluation, "dataset"> & { readonly name: string; readonly dataset: Dataset }> {
+  const { task: head } = architectureOf(config, folder);
+  const options = readOptions(flags);
+  if (!isImageTask(head)) {
+    const name = dataTaskOf(head);
+    return { name, ...(await prepareEvaluation(name, data, config, await loadTokenizer(folder), options)) };
+  }
+  const plan = await readPreprocessor(folder);
+  const prepared = await prepareImageEvaluation(head, data, config, plan, options);
+  return { name: head, ...prepared, truncated: 0, answerMetrics: async () => ({}) };
 }

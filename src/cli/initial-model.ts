@@ -30,7 +30,11 @@ export interface InitialModel {
   readonly parent: string;
 }
 
-const ofFamily = (modelType: string, sizes: Readonly<Record<string, ConfigJson>>): [string, ConfigJson][] =>
+/** Named sizes of a family as configs. */
+export const ofFamily = (
+  modelType: string,
+  sizes: Readonly<Record<string, ConfigJson>>,
+): [string, ConfigJson][] =>
   Object.entries(sizes).map(([name, fields]) => [name, { model_type: modelType, ...fields }]);
 
 /** Sizes that train from random weights. */
@@ -83,23 +87,34 @@ async function foundModel(name: string, tokenizerOf: TokenizerOf | undefined): P
   return { config: { ...config, ...(tokenizerOf && vocabularyFields(tokenizer)) }, tokenizer, parent };
 }
 
-async function findFolder(name: string): Promise<{ folder: string; parent: string }> {
+/**
+ * A model in the store, in a folder or on the hub. `sizes`: names that may have been meant.
+ * @throws ConfigError, code not_found, perhaps with the nearest name.
+ */
+export async function findFolder(
+  name: string,
+  sizes: readonly string[] = [...namedConfigs.keys()],
+): Promise<{ folder: string; parent: string }> {
   try {
     const { folder, ref } = await new Catalog().locate(name);
     return { folder, parent: ref };
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    return findOnHub(name, error);
+    return findOnHub(name, sizes, error);
   }
 }
 
 /** A model that is not here. `missing` says so, perhaps with the nearest name. */
-async function findOnHub(name: string, missing: Error): Promise<{ folder: string; parent: string }> {
+async function findOnHub(
+  name: string,
+  sizes: readonly string[],
+  missing: Error,
+): Promise<{ folder: string; parent: string }> {
   try {
     const { folder, commit } = await resolveModel(name);
     return { folder, parent: commit ? `${name}@${commit}` : name };
   } catch (error) {
-    const guess = nearest(name, [...namedConfigs.keys()]);
+    const guess = nearest(name, sizes);
     if (guess === name) {
       throw new ConfigError(
         `${name}: to train this size from random weights, give --tokenizer FOLDER with tokenizer.json or vocab.txt, or --train-tokenizer SIZE`,

@@ -4,20 +4,25 @@ import type { Command } from "commander";
 import { RequestError } from "../errors.ts";
 import type { GenerationOptions } from "../generation/options.ts";
 import { Catalog } from "../store/catalog.ts";
+import { openImageSource } from "../tasks/image-input.ts";
 import { openForTask, releaseModel } from "../tasks/open-for-task.ts";
 import type { Predictor } from "../tasks/predictor.ts";
 import { predictor } from "../tasks/tasks.ts";
 import { streamText } from "../tasks/text-generation.ts";
 import { createCommand, runs, wholeNumber } from "./command.ts";
 import { addGenerationOptions, type GenerationFlags, generationParameters } from "./generation-options.ts";
+import { imageInputs, keepPicture } from "./image-inputs.ts";
 import type { Output } from "./output.ts";
+import { aboutPictures, addPictureOptions, type PictureFlags, pictureParameters } from "./picture-options.ts";
 import { type PredictInput, readInputs } from "./predict-inputs.ts";
 import { Progress } from "./progress.ts";
 import { plainAnswer, showAnswer } from "./show-answer.ts";
 
-interface PredictOptions extends GenerationFlags {
+interface PredictOptions extends GenerationFlags, PictureFlags {
   readonly threads?: number;
   readonly patience?: number;
+  /** Folder of pictures that are made. */
+  readonly out?: string;
 }
 
 interface Result {
@@ -34,11 +39,14 @@ export function predictCommand(): Command {
     'predict squad "Who wrote it?" "The notes were written by Ada."',
     'predict ./gpt2 "Once upon a time" --max-new-tokens 60 --sample --stream',
     "predict reviews new-reviews.txt --json",
+    "predict fashion-vit photo.jpg more-photos/",
+    'predict ./clip photo.jpg --labels "a cat" "a dog"',
+    'predict ./blip-vqa photo.jpg --question "How many people are there?"',
   ])
     .argument("<model>", "name, name@version, or a folder")
     .argument(
       "[input...]",
-      "texts; a question and its context; a file with one on each line; - or none: standard input",
+      "texts; a question and its context; a file with one on each line; - or none: standard input; pictures and folders of them",
     )
     .option("--top-k <number>", "answers to each input, best first; tokens to draw from", wholeNumber(1))
     .option(
@@ -46,7 +54,9 @@ export function predictCommand(): Command {
       "early exit: classifiers in a row that must agree, 0 for all layers; default: the model's",
       wholeNumber(0),
     )
+    .option("--out <folder>", "pictures: where those that a model makes go; default: .")
     .option("--threads <number>", "threads of ONNX Runtime; default: all", wholeNumber(1));
+  addPictureOptions(command);
   addGenerationOptions(command);
   return runs<PredictOptions, [string, string[]]>(command, async ({ options, output }, ref, args) => {
     const { folder } = await new Catalog().locate(ref);
@@ -56,13 +66,16 @@ export function predictCommand(): Command {
       ...(patience !== undefined && { patience }),
     });
     try {
-      const answers = predictor(model);
-      const inputs = await readInputs(answers.task, args);
-      const parameters = generationParameters(options);
+      const answers = predictor(model, { openImage: openImageSource });
+      const isOfPictures = "preprocessor" in model;
+      const inputs = isOfPictures
+        ? aboutPictures(answers.task, await imageInputs(args), options)
+        : await readInputs(answers.task, args);
+      const parameters = { ...generationParameters(options), ...pictureParameters(options) };
       if (options.stream && !output.isJson) {
         await streamAll(model, inputs, parameters, output);
       } else {
-        const results = await ask(answers, inputs, parameters, output);
+        const results = await ask(answers, inputs, parameters, output, options.out);
         if (output.isJson) output.result(results, "");
       }
     } finally {
@@ -96,15 +109,18 @@ async function ask(
   inputs: readonly PredictInput[],
   parameters: object,
   output: Output,
+  folder = ".",
 ): Promise<Result[]> {
   const results: Result[] = [];
   const progress = new Progress(output, "predict", inputs.length, "inputs");
   try {
     for (let start = 0; start < inputs.length; start += chunkSize) {
       const chunk = inputs.slice(start, start + chunkSize);
-      for (const [at, answer] of (await answers.predict(chunk, parameters)).entries()) {
-        results.push({ input: chunk[at]!, output: plainAnswer(answer) });
-        output.line(showAnswer(chunk[at]!, answer));
+      for (const [at, given] of (await answers.predict(chunk, parameters)).entries()) {
+        const input = chunk[at]!;
+        const answer = await keepPicture(given, input, folder);
+        results.push({ input, output: plainAnswer(answer) });
+        output.line(showAnswer(input, answer));
       }
       if (inputs.length > chunkSize) progress.update(results.length);
     }

@@ -1,51 +1,21 @@
 /** From the flags of `tesserae train` to what the trainer runs. */
 
 import { join } from "node:path";
-import type { DataTask } from "../data/examples.ts";
 import { filesOf } from "../data/read-examples.ts";
 import { RequestError } from "../errors.ts";
 import type { Variant } from "../models/model.ts";
 import { architectureFor } from "../models/registry.ts";
-import type { TagScheme } from "../models/tag-rules.ts";
 import { assertStoreName, storeNameOf } from "../store/ref.ts";
+import { isImageTask } from "../tasks/image-training.ts";
 import { headOf, prepare } from "../tasks/tasks.ts";
-import type { TrainOptions, TrainRun } from "../train/trainer.ts";
+import type { TrainRun } from "../train/trainer.ts";
 import { noteData, readOptions } from "./data-options.ts";
+import { assertFlagsFit } from "./image-options.ts";
 import { initialModel } from "./initial-model.ts";
 import type { Output } from "./output.ts";
-import { type TokenizerFlags, tokenizerChoice } from "./tokenizer-choice.ts";
-
-/** How a question answering model scores spans. */
-export const questionHeads = ["span", "two-stream", "start-then-end"] as const;
-
-type QuestionHead = (typeof questionHeads)[number];
-
-export interface TrainFlags extends TokenizerFlags, Omit<TrainOptions, "warmupRatio" | "warmupSteps"> {
-  readonly task?: DataTask;
-  readonly data?: string;
-  readonly validation?: string;
-  readonly name?: string;
-  readonly wholeWordMasking?: boolean;
-  readonly crf?: boolean;
-  readonly constraints?: TagScheme;
-  readonly earlyExit?: boolean;
-  readonly qaHead?: QuestionHead;
-  /** Fields of config.json. */
-  readonly set?: Readonly<Record<string, unknown>>;
-  readonly output?: string;
-  readonly resume?: boolean;
-  /** Steps, or their share when below 1. */
-  readonly warmup?: number;
-}
-
-export interface TrainingSetup {
-  readonly name: string;
-  /** What training starts from, for the lineage. */
-  readonly parent: string;
-  readonly run: TrainRun;
-  readonly dataFiles: readonly string[];
-  readonly flags: TrainFlags;
-}
+import { tokenizerChoice } from "./tokenizer-choice.ts";
+import { type TrainFlags, type TrainingSetup, trainOptions } from "./train-flags.ts";
+import { setUpImageTraining } from "./train-images.ts";
 
 /** @throws ConfigError or RequestError when a flag, the data or the model does not hold. */
 export async function setUpTraining(
@@ -59,6 +29,8 @@ export async function setUpTraining(
   }
   const name = flags.name ?? `${storeNameOf(model)}-${task}`;
   assertStoreName(name);
+  assertFlagsFit(task, isImageTask(task), flags);
+  if (isImageTask(task)) return setUpImageTraining({ model, task, data, name }, flags, output);
   const initial = await initialModel(model, tokenizerChoice(task, data, flags));
   const prepared = await prepare(
     task,
@@ -87,7 +59,6 @@ export async function setUpTraining(
   const run: TrainRun = {
     config,
     weightsFolder: initial.weightsFolder,
-    tokenizer: initial.tokenizer,
     task: prepared.task,
     train: prepared.train,
     validation: prepared.validation,
@@ -108,27 +79,4 @@ function variantOf(flags: TrainFlags): Variant | undefined {
   if (constraints !== undefined && !crf) throw new RequestError("train: --constraints needs --crf");
   if (qaHead !== "span") return qaHead;
   return crf ? "crf" : earlyExit ? "early-exit" : undefined;
-}
-
-function trainOptions(flags: TrainFlags): TrainOptions {
-  const { warmup } = flags;
-  const options: TrainOptions = {
-    epochs: flags.epochs,
-    batchSize: flags.batchSize,
-    gradientAccumulation: flags.gradientAccumulation,
-    learningRate: flags.learningRate,
-    schedule: flags.schedule,
-    weightDecay: flags.weightDecay,
-    maxGradNorm: flags.maxGradNorm,
-    seed: flags.seed,
-    patience: flags.patience,
-    evaluateEvery: flags.evaluateEvery,
-    saveEvery: flags.saveEvery,
-    keepLast: flags.keepLast,
-    maxBadSteps: flags.maxBadSteps,
-    storeWeights: flags.storeWeights,
-    threads: flags.threads,
-    ...(warmup !== undefined && (warmup < 1 ? { warmupRatio: warmup } : { warmupSteps: warmup })),
-  };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

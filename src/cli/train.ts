@@ -8,6 +8,7 @@ import { encodeModel, modelFile } from "../models/open.ts";
 import { tagSchemes } from "../models/tag-rules.ts";
 import { hashFile } from "../store/manifest.ts";
 import { ModelStore, type StoredVersion } from "../store/store.ts";
+import { imageTasks } from "../tasks/image-training.ts";
 import { dataTasks } from "../tasks/tasks.ts";
 import { schedules } from "../train/schedules.ts";
 import { type FitResult, fit } from "../train/trainer.ts";
@@ -15,9 +16,12 @@ import { createCommand, interruptSignal, numberFrom, type Run, runs, wholeNumber
 import { applyConfigFile } from "./config-file.ts";
 import { addDataOptions } from "./data-options.ts";
 import { labelsIn } from "./describe.ts";
+import { fieldValue } from "./field-value.ts";
 import { showMetrics } from "./format.ts";
+import { addImageOptions, positiveShare } from "./image-options.ts";
+import { questionHeads, type TrainFlags, type TrainingSetup } from "./train-flags.ts";
 import { trainProgress } from "./train-progress.ts";
-import { questionHeads, setUpTraining, type TrainFlags, type TrainingSetup } from "./train-setup.ts";
+import { setUpTraining } from "./train-setup.ts";
 
 export function trainCommand(): Command {
   const command = createCommand(
@@ -26,13 +30,17 @@ export function trainCommand(): Command {
     [
       "train google-bert/bert-base-uncased --task text-classification --data reviews.csv --name reviews",
       "train bert-tiny --tokenizer ./vocab --task text-classification --data train.tsv --epochs 10",
+      "train vit-small-patch16-224 --task image-classification --data photos/ --augment rand_augment=9",
       "train --config sst2.yaml --resume",
     ],
   )
     .argument("[model]", "model in the store, folder, model on the hub, or a named size with --tokenizer")
     .option("--config <file>", "YAML file of any of these options, and model")
-    .addOption(new Option("--task <task>", "what to train for").choices(dataTasks))
-    .option("--data <path>", "training examples: a file, a folder of files, or SOURCE,TARGET for translation")
+    .addOption(new Option("--task <task>", "what to train for").choices([...dataTasks, ...imageTasks]))
+    .option(
+      "--data <path>",
+      "training examples: a file, a folder of files, SOURCE,TARGET for translation, or pictures",
+    )
     .option("--validation <path>", "validation examples; default: a tenth of --data")
     .option("--name <name>", "name in the store; default: the model's and the task's")
     .option(
@@ -61,6 +69,7 @@ export function trainCommand(): Command {
     .option("--output <folder>", "folder of the run; default: runs/NAME")
     .option("--resume", "go on from the newest checkpoint in the output folder");
   addDataOptions(command);
+  addImageOptions(command);
   addTrainerOptions(command);
   return runs<TrainFlags & { config?: string }, [string | undefined]>(command, train);
 }
@@ -75,6 +84,13 @@ function addTrainerOptions(command: Command): void {
     .option("--warmup <number>", "steps of warm-up, or their share when below 1; default: 0.1", numberFrom(0))
     .option("--weight-decay <number>", "default: 0.01", numberFrom(0))
     .option("--max-grad-norm <number>", "gradients are clipped to this norm; default: 1", numberFrom(0))
+    .option(
+      "--layer-decay <factor>",
+      "learning rate from layer to layer downwards; default: 1",
+      positiveShare,
+    )
+    .option("--freeze-encoder", "train the head alone")
+    .option("--ema-decay <share>", "keep a moving average of the weights, and evaluate and save it", emaDecay)
     .option("--seed <number>", "seeds all that is drawn; default: 0", wholeNumber(0))
     .option(
       "--patience <number>",
@@ -98,15 +114,10 @@ function addTrainerOptions(command: Command): void {
     .option("--threads <number>", "threads of ONNX Runtime; default: all", wholeNumber(1));
 }
 
-/** `hidden_dropout_prob=0.3`, its value read as JSON where it is JSON, added to those before it. */
-function fieldValue(text: string, fields: Record<string, unknown> = {}): Record<string, unknown> {
-  const [, name, value] = /^(\w+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined) throw new InvalidArgumentError("It must be field=value.");
-  try {
-    return { ...fields, [name]: JSON.parse(value!) };
-  } catch {
-    return { ...fields, [name]: value };
-  }
+function emaDecay(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value < 1) return value;
+  throw new InvalidArgumentError("It must be a number from 0 and below 1.");
 }
 
 async function train(

@@ -37,7 +37,7 @@ export async function readIdx(path: string): Promise<ImageSet> {
 }
 
 /** The labels' file, compressed or not, whatever the images are. */
-function labelsBeside(path: string): string | undefined {
+export function labelsBeside(path: string): string | undefined {
   const plain = path.replace(/\.gz$/i, "").replace(/images([.-])idx3/, "labels$1idx1");
   return [plain, `${plain}.gz`].find((name) => name !== path && existsSync(name));
 }

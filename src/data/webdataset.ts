@@ -9,7 +9,8 @@ import { isRecord } from "./table.ts";
 import { type Archive, listTar, openArchive, type TarEntry } from "./tar.ts";
 import type { BadRow } from "./text-file.ts";
 
-const isShard = (name: string): boolean => /\.(tar|tar\.gz|tgz)$/i.test(name);
+/** Whether a name is that of a shard. */
+export const isShard = (name: string): boolean => /\.(tar|tar\.gz|tgz)$/i.test(name);
 
 /** All shards of a folder in the order of their names; `undefined` where it has none. */
 export async function readShardFolder(folder: string): Promise<ImageSet | undefined> {

@@ -111,7 +111,9 @@ const base64Of = ({ data }: Tensor): string =>
     "base64",
   );
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
+/** Text that may stand in a page. */
+export const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
 
 /** JSON that no script element ends in. */
 const escapeJson = (value: object): string => JSON.stringify(value).replaceAll("<", "\\u003c");

@@ -4,6 +4,7 @@
  * B rows, T new tokens, P slots of the past, S source length, V vocabulary.
  */
 
+import type { GenerativeModel, SequenceEnds } from "../models/generative.ts";
 import type { Session } from "../runtime/session.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { RowStore } from "./row-store.ts";
@@ -69,12 +70,18 @@ export class Decoder {
   private reused: { readonly tensors: StepTensors; readonly feeds: Record<string, Tensor> } | undefined;
   private sourceCount = 0;
 
-  /** `maxLength`: most tokens of a row, where the model limits them. */
+  /** Most tokens of a row. */
+  readonly maxLength: number;
+  /** Tokens that sequences begin and end with, where the model says so itself. */
+  readonly ends: SequenceEnds | undefined;
+
   constructor(
     private readonly session: Session,
     private readonly encoder: Session | undefined,
-    readonly maxLength = Number.POSITIVE_INFINITY,
+    { maxLength = Number.POSITIVE_INFINITY, ends }: Pick<GenerativeModel, "maxLength" | "ends"> = {},
   ) {
+    this.maxLength = maxLength;
+    this.ends = ends;
     const named = (prefix: string) => session.inputs.filter(({ name }) => name.startsWith(prefix));
     this.past = new RowStore(named("past."), slotChunk);
     this.fixed = new RowStore(named("fixed."), 1);

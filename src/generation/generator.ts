@@ -71,7 +71,8 @@ export class LocalGenerator implements Generator {
   /** @throws as `openDecoder`; ConfigError when the model's settings are not supported. */
   static async open(folder: string, options: SessionOptions = {}): Promise<LocalGenerator> {
     const defaults = await readGenerationDefaults(folder, await readConfig(folder));
-    return new LocalGenerator(folder, await openDecoder(folder, options), defaults);
+    const decoder = await openDecoder(folder, options);
+    return new LocalGenerator(folder, decoder, { ...defaults, ...decoder.ends });
   }
 
   get provider(): Provider {

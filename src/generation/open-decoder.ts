@@ -40,7 +40,7 @@ export async function openDecoder(folder: string, options: SessionOptions = {}):
       { ...(await encodeGraph(folder, architecture, step)), name: folder },
       { ...options, inPlaceOutputs: true },
     );
-    return new Decoder(stepSession, encoderSession, model.maxLength);
+    return new Decoder(stepSession, encoderSession, model);
   } catch (error) {
     await encoderSession?.release();
     throw error;

@@ -6,8 +6,8 @@ import { arrayOf } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /**
- * One row's inputs of the encoder by name, without the batch axis: `input_ids` [S], or `pixel_values` [C, H, W]. The
- * mask of padding is made here.
+ * One row's inputs of the encoder by name, without the batch axis: `input_ids` [S], `pixel_values` [C, H, W], or
+ * `vision_features` [images, …]. The mask of padding is made here, unless a source has an `attention_mask` [S].
  */
 export type Source = Readonly<Record<string, Tensor>>;
 
@@ -19,33 +19,44 @@ export async function encodeSources(
   encoder: Session,
   sources: readonly Source[],
 ): Promise<{ outputs: Record<string, Tensor>; lengths: number[] }> {
-  const lengths = sources.map(({ input_ids }) => input_ids?.size);
   const feeds: Record<string, Tensor> = {};
   for (const { name } of encoder.inputs) {
-    const parts =
-      name === "attention_mask"
-        ? lengths.map((length = 0) => Tensor.from("int64", [length], new Array(length).fill(1)))
-        : sources.map((source) => source[name]);
+    const parts = sources.map((source) => (name === "attention_mask" ? maskOf(source) : source[name]));
     feeds[name] = stackRows(name, parts);
   }
   const outputs = await encoder.run(feeds);
   const [first] = Object.values(outputs);
-  return { outputs, lengths: lengths.map((length) => length ?? first!.shape[2]!) };
+  return { outputs, lengths: sources.map((source) => lengthOf(source, feeds, first!.shape[2]!)) };
 }
 
-/** [B, …]; vectors are filled up with zeros to the longest. @throws RequestError when one is missing or of another shape. */
+/** The source's own mask, or all of its tokens. */
+const maskOf = ({ input_ids, attention_mask }: Source): Tensor =>
+  attention_mask ?? Tensor.from("int64", [input_ids!.size], new Array(input_ids!.size).fill(1));
+
+/** Length of what the encoder makes of a source: its tokens, or of images its share of the `longest`. */
+function lengthOf(source: Source, feeds: Readonly<Record<string, Tensor>>, longest: number): number {
+  if (feeds.input_ids) return source.input_ids!.size;
+  const [name, { shape }] = Object.entries(feeds)[0]!;
+  return (longest * source[name]!.shape[0]!) / shape[1]!;
+}
+
+/**
+ * [B, …]; rows are filled up with zeros along their first axis to the longest.
+ * @throws RequestError when one is missing or of another shape.
+ */
 function stackRows(name: string, parts: readonly (Tensor | undefined)[]): Tensor {
   const tensors = parts.map((part) => {
     if (part && part.shape.length === parts[0]!.shape.length) return part;
     throw new RequestError(`generation: each source needs the encoder's input "${name}"`);
   });
   const [{ dtype, shape }] = tensors as [Tensor];
-  const isVector = shape.length === 1;
-  const size = Math.max(...tensors.map((tensor) => tensor.size));
-  if (!isVector && tensors.some((tensor) => tensor.shape.join() !== shape.join())) {
-    throw new RequestError(`generation: sources must agree in the shape of "${name}"`);
+  const others = shape.slice(1);
+  if (tensors.some((tensor) => tensor.shape.slice(1).join() !== others.join())) {
+    throw new RequestError(`generation: sources must agree in the shape of "${name}" but for its first axis`);
   }
+  const size = Math.max(...tensors.map((tensor) => tensor.size));
   const data = new (arrayOf(dtype))(tensors.length * size) as Float32Array;
   for (const [row, tensor] of tensors.entries()) data.set(tensor.data as Float32Array, row * size);
-  return new Tensor(dtype, [tensors.length, ...(isVector ? [size] : shape)], data);
+  const longest = Math.max(...tensors.map((tensor) => tensor.shape[0]!));
+  return new Tensor(dtype, [tensors.length, longest, ...others], data);
 }

@@ -15,7 +15,7 @@ import type { InputSpec } from "../models/model.ts";
 import { declareInputs, type TracedGraph, usedGraph } from "../models/trace.ts";
 import { causalBias, paddingBias } from "../nn/attention.ts";
 import { Context } from "../nn/context.ts";
-import { DecoderCache, pastLength } from "../nn/decoder-cache.ts";
+import { DecoderCache, pastLength, sourceLength } from "../nn/decoder-cache.ts";
 import { addDims, symbol } from "../tensor/dims.ts";
 
 export interface DecoderGraphs {
@@ -68,7 +68,7 @@ function declareStepInputs(source: Node | undefined): StepInputs {
     past_lengths: input("past_lengths", "int64", [batch]),
     attention_mask: input("attention_mask", "int64", [batch, addDims(pastLength, newTokens)]),
     last_tokens: input("last_tokens", "int64", [batch]),
-    ...(source && { source_mask: input("source_mask", "int64", [batch, source.shape[1]!]) }),
+    ...(source && { source_mask: input("source_mask", "int64", [batch, sourceLength(source.shape[1]!)]) }),
   };
 }
 

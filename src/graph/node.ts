@@ -164,6 +164,7 @@ function leaf<A>(op: OpRecord<A>, attrs: A, dtype: DType, shape: Shape): Node {
 export type Initialiser =
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "table"; readonly tensor: Tensor }
+  | { readonly kind: "copy"; readonly of: Node } // of another parameter
   | { readonly kind: "normal"; readonly std: number }
   | { readonly kind: "truncated-normal"; readonly std: number } // cut at two standard deviations
   | { readonly kind: "uniform"; readonly bound: number };

@@ -12,13 +12,15 @@ export type ConfigJson = Readonly<Record<string, unknown>>;
 const snakeToCamel = (name: string): string =>
   name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
+const camelFields = (json: ConfigJson): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(json).map(([key, value]) => [snakeToCamel(key), value]));
+
 /**
  * The fields of `json` that `schema` names, in camelCase and with its defaults.
  * @throws ConfigError that lists every field that does not hold.
  */
 export function parseConfig<T>(schema: z.ZodType<T>, json: ConfigJson, where: string): T {
-  const renamed = Object.fromEntries(Object.entries(json).map(([key, value]) => [snakeToCamel(key), value]));
-  const result = schema.safeParse(renamed);
+  const result = schema.safeParse(camelFields(json));
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
   throw new ConfigError(`${where}: config.json is not valid: ${problems.join("; ")}`);
@@ -49,6 +51,12 @@ export function parseJsonObject(text: string, where: string): ConfigJson {
   }
   throw new ConfigError(`${where}: expected a JSON object`);
 }
+
+/** A section of `config.json`: an object whose fields `schema` names, in camelCase. */
+export const section = <T extends z.ZodType>(schema: T): z.ZodPreprocess<T> =>
+  z.preprocess((value) => (isObject(value) ? camelFields(value) : value), schema);
+
+const isObject = (value: unknown): value is ConfigJson => typeof value === "object" && value !== null;
 
 /** A positive whole number small enough for a tensor axis. */
 export const size = z

@@ -23,6 +23,7 @@ describe("parameters", () => {
     "roformer-chinese-base": 123_457_536,
     "roformer-chinese-small": 29_848_320,
     "roformer-chinese-char-base": 94_273_536,
+    "roformer-mini": 10_973_696,
     "xlnet-base-cased": 116_718_336,
     "xlnet-large-cased": 360_268_800,
   };

@@ -47,12 +47,16 @@ function architectureOf<Config>(family: Family<Config>, entry: ModelClass<Config
   const { modelType, basePrefix, initialStd } = family;
   const { name, task, variant, labels = [], inputs = family.inputs, isBare = false } = entry;
   const configOf = (json: ConfigJson): Config => parseConfig(family.config, json, name);
+  let names: NameTable | undefined; // made when it is needed: a table costs time, and there are many classes
   return {
     name,
     modelType,
     task,
     variant,
-    names: new NameTable(name, isBare ? bareNames(family) : family.names),
+    get names() {
+      names ??= new NameTable(name, isBare ? bareNames(family) : family.names);
+      return names;
+    },
     basePrefix,
     build: (json, init) => {
       const config = configOf(json);

@@ -31,8 +31,16 @@ export interface DecoderStep {
   readonly sourceBias?: Node | undefined;
 }
 
+/** Tokens that a generated sequence begins and ends with. */
+export interface SequenceEnds {
+  readonly bos_token_id: number;
+  readonly eos_token_id: number[];
+}
+
 /** A model that generates. Which tokens begin and end, and how they are chosen, is in its configuration. */
 export interface GenerativeModel extends Model {
+  /** Where the fields of the configuration that have these names mean something else, or lie deeper. */
+  readonly ends?: SequenceEnds;
   /** Most tokens of a row, where positions are learned or tabled; absent where there is no limit. */
   readonly maxLength?: number;
   /** Encoder–decoder: the encoder's output [B, S, D] for the inputs of `forward`, of which the decoder's are absent. */

@@ -168,6 +168,8 @@ interface Gpt2Inputs {
   readonly tokenTypes?: Node | undefined;
   /** Broadcasts to [B, H, T, S]. */
   readonly bias: Node;
+  /** What stands before each block: hidden states [B, T, D] and the block's number → hidden states. */
+  readonly before?: (hidden: Node, at: number) => Node;
 }
 
 /** Embeddings, blocks and the last norm, without a head. */
@@ -189,13 +191,13 @@ export class Gpt2 {
   }
 
   /** → [B, T, D]. Captures `hidden_states.N` (0: the embeddings, the last one: after the norm) and `attentions.N`. */
-  run(ctx: Context, { ids, positions, tokenTypes, bias }: Gpt2Inputs): Node {
+  run(ctx: Context, { ids, positions, tokenTypes, bias, before = (hidden) => hidden }: Gpt2Inputs): Node {
     const position = positions ? this.position.at(positions) : this.position.forward(ids.shape[1]!);
     const placed = add(this.word.forward(ids), position);
     const embedded = tokenTypes ? add(placed, this.word.forward(tokenTypes)) : placed;
     let hidden = ctx.dropout(embedded, this.config.embdPdrop);
     this.blocks.forEach((block, at) => {
-      hidden = block.forward(ctx, ctx.capture(`hidden_states.${at}`, hidden), bias);
+      hidden = block.forward(ctx, before(ctx.capture(`hidden_states.${at}`, hidden), at), bias);
     });
     return ctx.capture(`hidden_states.${this.blocks.length}`, this.norm.forward(hidden));
   }

@@ -39,7 +39,12 @@ export type TaskName =
   | "next-sentence-prediction"
   | "image-classification"
   | "image-feature-extraction"
-  | "masked-image-modeling";
+  | "masked-image-modeling"
+  | "zero-shot-image-classification"
+  | "image-to-text"
+  | "visual-question-answering"
+  | "image-text-retrieval"
+  | "image-text-to-text";
 
 /**
  * Another head for the same task: tags under a CRF, a classifier on every layer, question and passage that attend to

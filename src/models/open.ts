@@ -13,14 +13,17 @@ import type { ModelSource, Session, SessionOptions, StagedSource } from "../runt
 import type { DType } from "../tensor/dtype.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { ImagePreprocessor } from "../vision/preprocess.ts";
+import { readPreprocessor } from "../vision/preprocessor-config.ts";
 import { assertNames } from "../weights/assert-names.ts";
 import { type Checkpoint, type CheckpointEntry, openCheckpoint } from "../weights/checkpoint.ts";
 import { type ConfigJson, readConfig } from "./config.ts";
 import { exitRuleOf, isEarlyExit, notEarlyExit } from "./early-exit.ts";
-import type { Architecture } from "./model.ts";
-import { architectureOf } from "./registry.ts";
+import { vitOfMae } from "./mae-encoder.ts";
+import type { Architecture, TaskName } from "./model.ts";
+import { architectureFor, architectureOf } from "./registry.ts";
 import { traceStages } from "./stages.ts";
-import { storedNames, traceInference } from "./trace.ts";
+import { storedNames, traceInference, usedGraph } from "./trace.ts";
 
 /** The graph-only ONNX file of a model version; its weights are those of `model.safetensors`. */
 export const modelFile = "model.onnx";
@@ -28,46 +31,76 @@ export const modelFile = "model.onnx";
 export interface OpenOptions extends SessionOptions {
   /** Hidden states and attention maps wanted as extra outputs: `hidden_states.0`, `attentions.3`; `true`: all. */
   readonly capture?: readonly string[] | true;
+  /** Take the family's model for another task over the same weights, and of it `last_hidden_state` alone. */
+  readonly as?: TaskName;
   /** Early exit: classifiers in a row that must agree, 0 for all layers. Default: the config's `pabee_patience`, or 0. */
   readonly patience?: number;
 }
 
-/** A model that answers. */
-export interface OpenModel {
+/** A model folder with its session. */
+interface OpenFolder {
   readonly folder: string;
   readonly config: ConfigJson;
   readonly architecture: Architecture;
-  readonly tokenizer: Tokenizer;
   readonly session: Session;
+}
+
+/** A model that answers to texts. */
+export interface OpenModel extends OpenFolder {
+  readonly tokenizer: Tokenizer;
+}
+
+/** A model that answers to pictures. */
+export interface OpenImageModel extends OpenFolder {
+  readonly preprocessor: ImagePreprocessor;
 }
 
 /** How a session is opened: in a thread of its own, or in the calling one. */
 export type SessionOpener = (source: ModelSource | StagedSource, options: SessionOptions) => Promise<Session>;
 
 /**
- * Opens a model folder. `model.onnx` is used where it is there, nothing is captured and no text may exit early;
- * otherwise the graph is traced from `config.json`. Weights are mapped into memory, never copied by us.
+ * Opens a folder of a model that reads texts. `model.onnx` is used where it is there, nothing is captured and no text may
+ * exit early; otherwise the graph is traced from `config.json`. Weights are mapped into memory, never copied by us.
  * @throws ConfigError or WeightError when the folder is incomplete, damaged or of an unknown architecture.
  */
-export async function openModel(
+export const openModel = (
   folder: string,
   options: OpenOptions = {},
   open: SessionOpener = openSession,
-): Promise<OpenModel> {
-  const { capture, patience, ...sessionOptions } = options;
+): Promise<OpenModel> =>
+  openFolder(folder, options, open, async () => ({ tokenizer: await loadTokenizer(folder) }));
+
+/** The same of a model that reads pictures, whose folder has a `preprocessor_config.json`. */
+export const openImageModel = (
+  folder: string,
+  options: OpenOptions = {},
+  open: SessionOpener = openSession,
+): Promise<OpenImageModel> =>
+  openFolder(folder, options, open, async () => ({
+    preprocessor: new ImagePreprocessor(await readPreprocessor(folder)),
+  }));
+
+/** `read` reads the folder's other files while the session opens. */
+async function openFolder<Files>(
+  folder: string,
+  options: OpenOptions,
+  open: SessionOpener,
+  read: () => Promise<Files>,
+): Promise<OpenFolder & Files> {
+  const { capture, as, patience, ...sessionOptions } = options;
   const config = await readConfig(folder);
-  const architecture = architectureOf(config, folder);
+  const architecture = architectureAs(config, folder, as);
   const exit = exitRuleOf(architecture, config, patience);
-  const hasFile = !capture && existsSync(join(folder, modelFile));
+  const hasFile = !capture && !as && existsSync(join(folder, modelFile));
   const whole = async (): Promise<ModelSource> =>
     hasFile
       ? { path: join(folder, modelFile) }
-      : { ...(await encodeModel(folder, { capture })), name: folder };
+      : { ...(await encodeModel(folder, { capture, ...(as && { as }) })), name: folder };
   const source = exit && !capture ? await encodeStages(folder, exit) : await whole();
-  const opening = open(source, sessionOptions); // in its thread, while this one reads the tokenizer
+  const opening = open(source, sessionOptions); // in its thread, while this one reads the other files
   try {
-    const tokenizer = await loadTokenizer(folder);
-    return { folder, config, architecture, tokenizer, session: await opening };
+    const files = await read();
+    return { folder, config, architecture, ...files, session: await opening };
   } catch (error) {
     await opening.then(
       (session) => session.release(),
@@ -86,15 +119,22 @@ export interface EncodedModel {
 /** The ONNX model of a folder's checkpoint: a graph whose weights are external data in its safetensors files. */
 export async function encodeModel(
   folder: string,
-  { capture = [] }: Pick<OpenOptions, "capture"> = {},
+  { capture = [], as }: Pick<OpenOptions, "capture" | "as"> = {},
 ): Promise<EncodedModel> {
   const config = await readConfig(folder);
-  const architecture = architectureOf(config, folder);
+  const architecture = architectureAs(config, folder, as);
   const model = architecture.build(config);
   const names = storedNames(architecture, model);
   const specs = architecture.inputs(config).filter(({ isLabel }) => !isLabel);
-  return encodeGraph(folder, architecture, traceInference(model, names, specs, { capture }));
+  const graph = traceInference(model, names, specs, { capture });
+  const { last_hidden_state } = graph.outputs;
+  const wanted = as && last_hidden_state ? usedGraph({ last_hidden_state }, graph.inputs, names) : graph;
+  return encodeGraph(folder, architecture, wanted);
 }
+
+/** The config's own architecture, or its family's for another task; a pretrained MAE is a ViT then. */
+const architectureAs = (config: ConfigJson, where: string, as: TaskName | undefined): Architecture =>
+  as ? architectureFor(String(vitOfMae(config).model_type), as) : architectureOf(config, where);
 
 /** A classifier's stages over the weights of a folder's checkpoint. @throws ConfigError when it cannot exit early. */
 export async function encodeStages(folder: string, exit: ExitRule): Promise<StagedSource> {

@@ -2,9 +2,12 @@
 
 import { ConfigError } from "../errors.ts";
 import { bertArchitectures } from "./bert-architectures.ts";
+import { blipArchitectures } from "./blip-architectures.ts";
+import { clipArchitectures } from "./clip-architectures.ts";
 import type { ConfigJson } from "./config.ts";
 import { cvtArchitectures } from "./cvt-architectures.ts";
 import { distilBertArchitectures } from "./distilbert-architectures.ts";
+import { flamingoArchitectures } from "./flamingo-architectures.ts";
 import { gpt2Architectures } from "./gpt2-architectures.ts";
 import { maeArchitectures } from "./mae-architectures.ts";
 import { maeClassifierArchitectures } from "./mae-classifier.ts";
@@ -35,6 +38,9 @@ const architectures: readonly Architecture[] = [
   ...swinArchitectures,
   ...cvtArchitectures,
   ...mobileVitArchitectures,
+  ...clipArchitectures,
+  ...blipArchitectures,
+  ...flamingoArchitectures,
 ];
 
 const byName = new Map(architectures.map((architecture) => [architecture.name, architecture]));
@@ -52,9 +58,12 @@ export function architectureOf(json: ConfigJson, where = "config.json"): Archite
       ? `architecture ${names.join(", ")}`
       : `model_type ${String(json.model_type ?? "(none)")}`;
   const families = new Set(architectures.map(({ modelType }) => modelType));
-  throw new ConfigError(`${where}: ${given} is not supported; known families are ${[...families].join(", ")}`, {
-    code: "unsupported",
-  });
+  throw new ConfigError(
+    `${where}: ${given} is not supported; known families are ${[...families].join(", ")}`,
+    {
+      code: "unsupported",
+    },
+  );
 }
 
 /**

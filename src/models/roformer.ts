@@ -63,6 +63,13 @@ export const roFormerConfigs = {
     intermediate_size: 1536,
   },
   "roformer-chinese-char-base": { vocab_size: 12000, max_position_embeddings: 512 },
+  "roformer-mini": {
+    vocab_size: 30522,
+    hidden_size: 256,
+    num_hidden_layers: 4,
+    num_attention_heads: 4,
+    intermediate_size: 1024,
+  },
 } satisfies Record<string, Record<string, number>>;
 
 const embeddingSizeOf = ({ embeddingSize, hiddenSize }: RoFormerConfig): number =>

@@ -26,7 +26,7 @@ export class BatchNorm {
 
   constructor(
     init: Init,
-    private readonly channels: number,
+    channels: number,
     private readonly options: BatchNormOptions = {},
   ) {
     const { isAffine = true } = options;

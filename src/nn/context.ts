@@ -1,8 +1,10 @@
 /** What a forward pass knows beside its inputs: whether it trains, its random numbers, and which values to keep. */
 
 import type { Node } from "../graph/node.ts";
-import { mul, ones } from "../graph/ops/core.ts";
-import { deriveKeyNode, dropout } from "../graph/ops/random.ts";
+import { mul, neg, ones, sub } from "../graph/ops/core.ts";
+import { log } from "../graph/ops/math.ts";
+import { deriveKeyNode, dropout, uniformLike } from "../graph/ops/random.ts";
+import { argMax } from "../graph/ops/reduce.ts";
 import type { DecoderCache } from "./decoder-cache.ts";
 
 export class Context {
@@ -51,6 +53,16 @@ export class Context {
     if (!this.isTraining || rate === 0) return x;
     const rows = ones(x.dtype, [x.shape[0]!, ...x.shape.slice(1).map(() => 1)]);
     return mul(x, this.dropout(rows, rate));
+  }
+
+  /**
+   * A column for each row of weights [N, C], drawn in proportion to them in training (the Gumbel-max trick, Maddison et
+   * al. 2014, https://arxiv.org/abs/1411.0030), the heaviest in inference; int64 [N].
+   */
+  draw(weights: Node): Node {
+    if (!this.seed) return argMax(weights);
+    const uniform = uniformLike(weights, deriveKeyNode(this.seed, this.sites++));
+    return argMax(sub(log(weights), log(neg(log(uniform)))));
   }
 
   /** Keeps a value under a name and returns it. */

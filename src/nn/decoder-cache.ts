@@ -5,11 +5,16 @@
  */
 
 import { input, type Node } from "../graph/node.ts";
+import { plainSymbol } from "../graph/onnx/builder.ts";
 import { type Dim, symbol } from "../tensor/dims.ts";
 import type { KeyValues } from "./attention.ts";
 
 /** P: slots of the past, filled or not. */
 export const pastLength: Dim = symbol("past");
+
+/** S as a dimension of an input: a length that is computed of others becomes one of its own. */
+export const sourceLength = (dim: Dim): Dim =>
+  typeof dim === "number" || plainSymbol(dim) !== undefined ? dim : symbol("source");
 
 export class DecoderCache {
   /** `past.<name>.key|value` [B, H, P, K] and `fixed.<name>.key|value` [B, H, S, K]. */
@@ -21,18 +26,23 @@ export class DecoderCache {
 
   /** Self-attention: the past, then this step's own. */
   extend(name: string, own: KeyValues): KeyValues[] {
-    const past = (part: keyof KeyValues): Node => {
-      this.outputs[`present.${name}.${part}`] = own[part];
-      return this.declare(`past.${name}.${part}`, own[part], own[part].shape.with(2, pastLength));
-    };
-    return [{ key: past("key"), value: past("value") }, own];
+    const [key] = this.extendOne(`${name}.key`, own.key) as [Node];
+    const [value] = this.extendOne(`${name}.value`, own.value) as [Node];
+    return [{ key, value }, own];
+  }
+
+  /** What else is kept of every token: the past [B, H, P, K], then this step's own [B, H, T, K]. */
+  extendOne(name: string, own: Node): Node[] {
+    this.outputs[`present.${name}`] = own;
+    return [this.declare(`past.${name}`, own, own.shape.with(2, pastLength)), own];
   }
 
   /** Cross-attention: `own` as it was computed once, before the first step. */
   fixed(name: string, own: KeyValues): KeyValues {
     const kept = (part: keyof KeyValues): Node => {
       this.fixedOutputs[`fixed.${name}.${part}`] = own[part];
-      return this.declare(`fixed.${name}.${part}`, own[part], own[part].shape);
+      const { shape } = own[part];
+      return this.declare(`fixed.${name}.${part}`, own[part], shape.with(2, sourceLength(shape[2]!)));
     };
     return { key: kept("key"), value: kept("value") };
   }

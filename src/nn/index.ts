@@ -2,14 +2,17 @@
 
 export { type ActivationName, activations } from "../graph/ops/activation.ts";
 export * from "./attention.ts";
+export { clamped } from "./clamped.ts";
 export { Context } from "./context.ts";
+export * from "./contrastive.ts";
 export { type ChainInputs, Crf, type TagRules } from "./crf.ts";
 export { DecoderCache } from "./decoder-cache.ts";
 export { Embedding } from "./embedding.ts";
 export { FeedForward } from "./feed-forward.ts";
+export { JoinedAttention } from "./joined-attention.ts";
 export { Linear, linear } from "./linear.ts";
 export * from "./losses.ts";
-export { countParameters, Init, initialValue, parametersOf } from "./module.ts";
+export { countParameters, Init, initialValue, mapParameters, parametersOf } from "./module.ts";
 export { LayerNorm, RmsNorm } from "./norm.ts";
 export * from "./patches.ts";
 export { LearnedPositions, type SinusoidLayout, sinusoids } from "./positions.ts";

@@ -24,6 +24,27 @@ function collect(value: unknown, path: string, found: Map<Node, string>): void {
   }
 }
 
+/** A module like the given one, with other nodes in place of its parameters. One that is shared is replaced once. */
+export function mapParameters<T extends object>(module: T, replace: (node: Node) => Node): T {
+  const known = new Map<Node, Node>();
+  const replaced = (node: Node): Node => {
+    if (!isParameter(node)) return node;
+    if (!known.has(node)) known.set(node, replace(node));
+    return known.get(node)!;
+  };
+  const mapped = (value: unknown): unknown => {
+    if (value instanceof Node) return replaced(value);
+    if (Array.isArray(value)) return value.map(mapped);
+    return typeof value === "object" && value !== null ? mapFields(value, mapped) : value;
+  };
+  return mapFields(module, mapped);
+}
+
+function mapFields<T extends object>(value: T, mapped: (field: unknown) => unknown): T {
+  const entries = Object.entries(value).map(([key, field]) => [key, mapped(field)]);
+  return Object.assign(Object.create(Object.getPrototypeOf(value)), Object.fromEntries(entries));
+}
+
 /** Number of weights in a module, tied ones counted once, untrained state not counted. */
 export const countParameters = (module: object): number =>
   [...parametersOf(module).keys()]
@@ -69,6 +90,10 @@ export class Init {
     return this.make(shape, { kind: "constant", value: 1 });
   }
 
+  filled(shape: readonly number[], value: number): Node {
+    return this.make(shape, { kind: "constant", value });
+  }
+
   uniform(shape: readonly number[], bound: number): Node {
     return this.make(shape, { kind: "uniform", bound });
   }
@@ -80,6 +105,11 @@ export class Init {
   /** Uniform with variance 2 / (fan in + fan out). Glorot & Bengio 2010. */
   xavier(shape: readonly [number, number]): Node {
     return this.uniform(shape, Math.sqrt(6 / (shape[0] + shape[1])));
+  }
+
+  /** State that begins as a copy of a parameter and is not trained, such as a momentum encoder's weights. */
+  copyOf(node: Node): Node {
+    return parameter(node.shape, { kind: "copy", of: node }, node.dtype, false);
   }
 
   /** State that is kept with the weights but not trained. */
@@ -98,11 +128,15 @@ export class Init {
   }
 }
 
-/** First values of a parameter: they depend on the seed and its name only. */
+/**
+ * First values of a parameter: they depend on the seed and its name only. A copy has those that its source has under
+ * that name.
+ */
 export function initialValue(node: Node, name: string, seed: number): Tensor {
   const { init } = parameterAttrs(node);
   const shape = node.shape as number[];
   if (init.kind === "table") return init.tensor;
+  if (init.kind === "copy") return initialValue(init.of, name, seed);
   if (init.kind === "constant") {
     const tensor = Tensor.zeros(node.dtype, shape);
     if (init.value !== 0) (tensor.data as Float32Array).fill(init.value);

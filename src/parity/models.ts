@@ -44,11 +44,16 @@ export const runModel: CaseRunner = async (parityCase) => {
 
   const session = await OrtSession.open({ bytes: encodeOnnx(graph), name: parityCase.name });
   try {
-    return new Map(Object.entries(await session.run(feedsOf(session, parityCase.inputs, weights))));
+    const computed = await session.run(feedsOf(session, parityCase.inputs, weights));
+    return new Map([...unchanged(weights), ...Object.entries(computed)]);
   } finally {
     await session.release();
   }
 };
+
+/** State that no step moves, such as tables of positions, under the names it has after one. */
+const unchanged = (weights: Tensors): [string, Tensor][] =>
+  [...weights].map(([name, tensor]) => [`after_step.${name}`, tensor]);
 
 /** Every tensor of the case's inputs, with its own dtype and sizes. */
 const inputSpecs = ({ inputs }: ParityCase): InputSpec[] =>

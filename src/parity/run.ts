@@ -5,9 +5,12 @@ import { TesseraeError } from "../errors.ts";
 import { runAttention } from "./attention.ts";
 import { type CaseRunner, type ParityCase, readCase } from "./case.ts";
 import { type Comparison, compareCase } from "./compare.ts";
+import { runContrastive } from "./contrastive.ts";
 import { runCrf } from "./crf.ts";
 import { runEarlyExit } from "./early-exit.ts";
+import { runGatedAttention, runPerceiver } from "./flamingo.ts";
 import { runGeneration } from "./generation.ts";
+import { runImageGeneration } from "./image-generation.ts";
 import { isOfSeveralSizes, runImageSizes } from "./image-sizes.ts";
 import { runPreprocessing } from "./images.ts";
 import { runModel } from "./models.ts";
@@ -27,11 +30,14 @@ export interface CaseReport {
   readonly message?: string;
 }
 
-/** Cases that are no model of the registry, by `model_type` or, where the config has none, by family. */
+/** Cases that are no model of the registry, by `model_type` or `model` of the config or by family. */
 const runners: Readonly<Record<string, CaseRunner>> = {
   "attention-op": runAttention,
   adamw: runAdamW,
+  "contrastive-losses": runContrastive,
   crf: runCrf,
+  "gated-cross-attention": runGatedAttention,
+  "perceiver-resampler": runPerceiver,
   "image-preprocessing": runPreprocessing,
   "lr-schedules": runSchedules,
   "torch-nn-transformer": runTorchTransformer,
@@ -44,13 +50,14 @@ const runWholeModel: CaseRunner = async (parityCase) =>
   new Map([
     ...(await runModel(parityCase)),
     ...(await runGeneration(parityCase)),
+    ...(await runImageGeneration(parityCase)),
     ...(await runEarlyExit(parityCase)),
   ]);
 
 function runnerOf({ config, family, inputs, isOfNumbers }: ParityCase): CaseRunner {
   if (isOfNumbers) return runShapes;
   if (isOfSeveralSizes(inputs)) return runImageSizes;
-  return runners[String(config.model_type ?? family)] ?? runWholeModel;
+  return runners[String(config.model_type ?? config.model ?? family)] ?? runWholeModel;
 }
 
 /** Runs one case; never throws for a case that is unsupported or damaged. */

@@ -4,8 +4,12 @@ import { z } from "zod";
 import { RequestError } from "../errors.ts";
 
 export interface Limits {
-  /** Bytes of a request's body; default 2 MiB. */
+  /** Bytes of a request's body to a model that reads texts; default 2 MiB. */
   readonly maxBodyBytes: number;
+  /** Bytes of a picture, and of a request with pictures; base64 may take a third more. Default 20 MiB. */
+  readonly maxImageBytes: number;
+  /** Pictures of one request; default 16. */
+  readonly maxImages: number;
   /** Inputs of one request; default 256. */
   readonly maxInputs: number;
   /** Characters of one text; default 100,000. */
@@ -16,6 +20,8 @@ export interface Limits {
 
 export const defaultLimits: Limits = {
   maxBodyBytes: 2 * 2 ** 20,
+  maxImageBytes: 20 * 2 ** 20,
+  maxImages: 16,
   maxInputs: 256,
   maxCharacters: 100_000,
   maxQueue: 1024,
@@ -33,6 +39,8 @@ export type PredictBody = z.infer<typeof bodySchema>;
 
 /** The body of a prediction request. @throws RequestError that names the field that does not hold. */
 export function parseBody(body: unknown, limits: Limits): PredictBody {
+  if (body instanceof Uint8Array)
+    throw new RequestError("body: this model reads texts; send JSON with inputs");
   const { data, error } = bodySchema.safeParse(body);
   if (error) throw new RequestError(`body: ${explain(error)}`);
   const count = countInputs(data.inputs);
@@ -51,8 +59,7 @@ export function parseBody(body: unknown, limits: Limits): PredictBody {
   return data;
 }
 
-export const countInputs = (inputs: PredictBody["inputs"]): number =>
-  Array.isArray(inputs) ? inputs.length : 1;
+export const countInputs = (inputs: unknown): number => (Array.isArray(inputs) ? inputs.length : 1);
 
 const explain = ({ issues }: z.ZodError): string => {
   const [first] = issues;

@@ -1,9 +1,12 @@
 /** One served model, seen from the HTTP thread: starts its worker when first needed, and bounds what waits for it. */
 
 import { RuntimeFailure } from "../errors.ts";
+import { readConfig } from "../models/config.ts";
+import { readsPicturesAlone } from "../models/picture-tasks.ts";
+import { architectureOf } from "../models/registry.ts";
 import { startThread, type Thread, workerUrl } from "../runtime/thread.ts";
 import type { CatalogModel } from "../store/catalog.ts";
-import { countInputs, type PredictBody } from "./limits.ts";
+import { countInputs } from "./limits.ts";
 import type { ModelApi, ModelDescription, ModelInit } from "./model-worker.ts";
 import type { BatchRecord } from "./observed-session.ts";
 import { OverloadError } from "./problem.ts";
@@ -18,6 +21,12 @@ export interface HostOptions extends Omit<ModelInit, "folder"> {
 
 type ModelThread = Thread<ModelApi>;
 
+/** A pipeline's inputs, of which one list holds several, and its options. */
+export interface Question {
+  readonly inputs: unknown;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
 /** Seconds a rejected caller is asked to wait before the speed of the model is known. */
 const firstRetrySeconds = 1;
 
@@ -27,6 +36,7 @@ export class ModelHost {
   /** Inputs that wait or are being computed. */
   queueLength = 0;
   private thread: Promise<ModelThread> | undefined;
+  private pictures: boolean | undefined;
   private predictions = 0;
   /** Running mean of milliseconds per input, from request to answer. */
   private inputMs: number | undefined;
@@ -36,6 +46,13 @@ export class ModelHost {
     readonly model: CatalogModel,
     private readonly options: HostOptions,
   ) {}
+
+  /** Whether the model is asked about pictures. @throws ConfigError when its config does not hold. */
+  async readsPictures(): Promise<boolean> {
+    const { folder } = this.model;
+    this.pictures ??= readsPicturesAlone(architectureOf(await readConfig(folder), folder).task);
+    return this.pictures;
+  }
 
   /** Starts the worker if there is none. @throws what opening the model throws. */
   async open(): Promise<ModelThread> {
@@ -47,7 +64,7 @@ export class ModelHost {
    * The pipeline's result for `inputs`.
    * @throws OverloadError when too much waits; RuntimeFailure, code interrupted, when `signal` aborts.
    */
-  async predict({ inputs, parameters }: PredictBody, signal: AbortSignal): Promise<unknown> {
+  async predict({ inputs, parameters }: Question, signal: AbortSignal): Promise<unknown> {
     const count = countInputs(inputs);
     this.assertRoom(count);
     this.queueLength += count;

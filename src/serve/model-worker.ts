@@ -1,9 +1,10 @@
 /** The thread of one served model: its tokenizer, its session, and a predictor whose calls share batches. */
 
-import type { SessionOptions } from "../runtime/session.ts";
+import type { Session, SessionOptions } from "../runtime/session.ts";
 import { serveThread } from "../runtime/thread.ts";
 import { FeatureTensor } from "../tasks/feature-tensor.ts";
-import { openForTask, thisThread } from "../tasks/open-for-task.ts";
+import { isReconstruction } from "../tasks/masked-image.ts";
+import { type OpenAnyModel, openForTask, thisThread } from "../tasks/open-for-task.ts";
 import { answer } from "../tasks/pipeline.ts";
 import type { Predictor } from "../tasks/predictor.ts";
 import { predictor } from "../tasks/tasks.ts";
@@ -43,18 +44,14 @@ const maxInputsUnderWay = 64;
 serveThread(async ({ folder, session }: ModelInit): Promise<ModelApi> => {
   const batches: BatchRecord[] = [];
   const model = await openForTask(folder, undefined, session, thisThread);
-  const answers = predictor(
-    "generator" in model
-      ? model
-      : { ...model, session: observed(model.session, (record) => batches.push(record)) },
-  );
+  const answers = predictor(watched(model, (record) => batches.push(record)));
   const gate = new Gate(maxInputsUnderWay);
   const callers = new Map<number, AbortController>();
   return {
     describe: () => ({
       task: answers.task,
       architecture: model.architecture.name,
-      provider: ("generator" in model ? model.generator : model.session).provider,
+      provider: runnerOf(model).provider,
     }),
     predict: async (id, inputs, parameters) => {
       const caller = new AbortController();
@@ -71,8 +68,25 @@ serveThread(async ({ folder, session }: ModelInit): Promise<ModelApi> => {
   };
 });
 
-/** The pipeline's answer with nested arrays in the place of a tensor. */
+/** The model with a record of every batch of its session; of one with two towers, of the images' alone. */
+function watched(model: OpenAnyModel, tell: (record: BatchRecord) => void): OpenAnyModel {
+  if ("generator" in model) return model;
+  if ("texts" in model) return { ...model, images: observed(model.images, tell) };
+  return { ...model, session: observed(model.session, tell) };
+}
+
+/** What computes. */
+function runnerOf(model: OpenAnyModel): Pick<Session, "provider"> {
+  if ("generator" in model) return model.generator;
+  return "texts" in model ? model.images : model.session;
+}
+
+/** The pipeline's answer with nested arrays in the place of a tensor, and base64 in that of a picture. */
 async function plainAnswer(answers: Predictor, inputs: unknown, parameters: object): Promise<unknown> {
   const result = await answer(answers, inputs, parameters);
-  return result instanceof FeatureTensor ? result.tolist() : result;
+  if (result instanceof FeatureTensor) return result.tolist();
+  return Array.isArray(result) ? result.map(withBase64) : withBase64(result);
 }
+
+const withBase64 = (result: unknown): unknown =>
+  isReconstruction(result) ? { ...result, image: Buffer.from(result.image).toString("base64") } : result;

@@ -6,7 +6,7 @@ import type { Feeds, RunOptions, Session } from "../runtime/session.ts";
 export interface BatchRecord {
   /** Rows of the batch, from however many requests. */
   readonly rows: number;
-  /** Tokens without padding. */
+  /** Tokens without padding; of pictures there are none. */
   readonly tokens: number;
   /** Time in which this batch alone was computed; runs that wait for another one do not count it twice. */
   readonly computeMs: number;
@@ -38,7 +38,7 @@ export function observed(session: Session, onBatch: (record: BatchRecord) => voi
 function countsOf(feeds: Feeds): Pick<BatchRecord, "rows" | "tokens"> {
   const [first] = Object.values(feeds);
   const mask = feeds.attention_mask?.data;
-  let tokens = mask ? 0 : (first?.size ?? 0);
+  let tokens = mask || first?.dtype !== "int64" ? 0 : first.size;
   for (let at = 0; at < (mask?.length ?? 0); at++) tokens += Number(mask![at]);
   return { rows: first?.shape[0] ?? 0, tokens };
 }

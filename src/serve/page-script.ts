@@ -35,6 +35,10 @@ function showModel() {
   byId("about").textContent = [model.task, ...metrics].filter(Boolean).join(" · ");
   const isQuestion = model.task === "question-answering";
   byId("context-field").hidden = !isQuestion;
+  byId("picture-field").hidden = !isOfPictures(model);
+  byId("picture").required = isOfPictures(model);
+  byId("text-field").hidden = isOfPictures(model);
+  byId("text").required = !isOfPictures(model);
   byId("text-label").textContent = isQuestion ? "Question" : "Text";
   const shown = Object.values(examples);
   const text = byId("text");
@@ -42,20 +46,32 @@ function showModel() {
   if (byId("context").value === "") byId("context").value = exampleContext;
 }
 
-async function ask(event) {
-  event.preventDefault();
-  const model = chosen();
+function isOfPictures(model) {
+  return /^(image-|masked-image)/.test(model.task || "");
+}
+
+/** Content type and body of a request. */
+function questionTo(model) {
+  const picture = byId("picture").files[0];
+  if (isOfPictures(model) && picture) return [picture.type || "application/octet-stream", picture];
   const text = byId("text").value;
   const isQuestion = model.task === "question-answering";
   const inputs = isQuestion ? { question: text, context: byId("context").value } : text;
   const parameters = model.task === "text-classification" ? { top_k: 10 } : {};
+  return ["application/json", JSON.stringify({ inputs, parameters })];
+}
+
+async function ask(event) {
+  event.preventDefault();
+  const model = chosen();
+  const [type, question] = questionTo(model);
   byId("ask").disabled = true;
   const start = performance.now();
   try {
     const answer = await fetch("/v1/predict/" + encodeURIComponent(model.ref), {
       method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ inputs, parameters }),
+      headers: { "content-type": type },
+      body: question,
     });
     const body = await answer.json();
     showAnswer(answer.ok ? body : undefined, answer.ok ? "" : body.detail, performance.now() - start);
@@ -72,7 +88,10 @@ function showAnswer(result, error, durationMs) {
   byId("error").textContent = error;
   const rows = scoresOf(result);
   byId("bars").replaceChildren(...rows.map(drawBar));
-  byId("raw").hidden = error !== "" || rows.length > 0;
+  const painted = result && typeof result.image === "string" ? result.image : "";
+  byId("painted").hidden = painted === "";
+  byId("painted").src = "data:image/png;base64," + painted;
+  byId("raw").hidden = error !== "" || rows.length > 0 || painted !== "";
   byId("raw").textContent = JSON.stringify(result, null, 1) || "";
   byId("time").textContent = error ? "" : Math.round(durationMs) + " ms";
 }

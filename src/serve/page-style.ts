@@ -29,6 +29,7 @@ label:first-child { margin-top: 0; }
 select, textarea { width: 100%; font: inherit; color: inherit; background: var(--ground);
   border: 1px solid var(--soft); border-radius: 6px; padding: .5rem .6rem; }
 textarea { resize: vertical; }
+#painted { max-width: 100%; image-rendering: pixelated; }
 .row { display: flex; align-items: center; gap: 1rem; margin-top: 1rem; flex-wrap: wrap; }
 button { font: inherit; font-weight: 600; color: var(--on-accent); background: var(--accent);
   border: 0; border-radius: 6px; padding: .55rem 1.4rem; cursor: pointer; }

@@ -22,11 +22,17 @@ const page = `<!doctype html>
   <label for="model">Model</label>
   <select id="model" required></select>
   <p id="about" class="hint"></p>
-  <label for="text" id="text-label">Text</label>
-  <textarea id="text" rows="3" required aria-describedby="keys">A film that stays with you.</textarea>
+  <div id="text-field">
+    <label for="text" id="text-label">Text</label>
+    <textarea id="text" rows="3" required aria-describedby="keys">A film that stays with you.</textarea>
+  </div>
   <div id="context-field" hidden>
     <label for="context">Context that holds the answer</label>
     <textarea id="context" rows="6"></textarea>
+  </div>
+  <div id="picture-field" hidden>
+    <label for="picture">Picture</label>
+    <input id="picture" type="file" accept="image/*">
   </div>
   <div class="row"><button id="ask">Ask</button><span id="keys" class="hint">Ctrl + Enter asks too</span></div>
 </form>
@@ -40,6 +46,7 @@ tesserae train org/name --task text-classification --data reviews.csv --name rev
   <h2 id="answer-title">Answer</h2>
   <p id="error" role="alert" hidden></p>
   <ul id="bars"></ul>
+  <img id="painted" alt="Original, what the model sees of it, and what it makes of that" hidden>
   <pre id="raw" tabindex="0" hidden></pre>
   <p id="time" class="hint"></p>
 </section>

@@ -1,7 +1,8 @@
 /** `POST /v1/predict/:model`: a pipeline's result over HTTP. */
 
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { TesseraeError } from "../errors.ts";
+import { addImageParsers, readImageBody } from "./image-body.ts";
 import { type Limits, parseBody } from "./limits.ts";
 import type { Outcome, ServerMetrics } from "./metrics.ts";
 import type { ModelPool } from "./model-pool.ts";
@@ -18,7 +19,25 @@ export interface PredictContext {
 }
 
 export function addPredictRoute(server: FastifyInstance, context: PredictContext): void {
-  server.post<PredictRoute>("/v1/predict/:model", (request, reply) => predict(context, request, reply));
+  addImageParsers(server, context.limits);
+  server.post<PredictRoute>(
+    "/v1/predict/:model",
+    {
+      bodyLimit: Math.ceil((context.limits.maxImageBytes * 4) / 3),
+      onRequest: (request) => assertSize(context, request),
+    },
+    (request, reply) => predict(context, request, reply),
+  );
+}
+
+/** Only pictures may be large. Names that are not there are told later. @throws FastifyError with status 413. */
+async function assertSize(
+  { pool, limits }: PredictContext,
+  { headers, params }: FastifyRequest<PredictRoute>,
+): Promise<void> {
+  if (Number(headers["content-length"] ?? 0) <= limits.maxBodyBytes) return;
+  const host = await pool.host(params.model).catch(() => undefined);
+  if (!(await host?.readsPictures())) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
 }
 
 async function predict(
@@ -33,7 +52,11 @@ async function predict(
     const host = await pool.host(request.params.model);
     model = host.model.ref;
     reply.header("x-model-ref", model);
-    const result = await host.predict(parseBody(request.body, limits), abortOnDisconnect(reply));
+    const signal = abortOnDisconnect(reply);
+    const question = (await host.readsPictures())
+      ? await readImageBody(request, limits, signal)
+      : parseBody(request.body, limits);
+    const result = await host.predict(question, signal);
     // Serialised here: Fastify would send a bare string or number as text.
     reply.type("application/json");
     return JSON.stringify(result);

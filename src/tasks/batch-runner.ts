@@ -97,7 +97,8 @@ export class BatchRunner {
   }
 }
 
-function rowOf(outputs: Readonly<Record<string, Tensor>>, row: number): TextOutputs {
+/** One row of a batch's outputs, no copy. */
+export function rowOf(outputs: Readonly<Record<string, Tensor>>, row: number): TextOutputs {
   return Object.fromEntries(
     Object.entries(outputs).map(([name, { dtype, shape, data }]) => {
       const size = sizeOf(shape.slice(1));

@@ -17,6 +17,7 @@ import { rowAt } from "./scores.ts";
 export interface ScoredDataset extends Dataset {
   /** Examples that were shortened to the longest length allowed. */
   readonly truncated: number;
+  collate(indices: readonly number[], length: number, random: Random): Batch;
   evaluator(): Evaluator;
 }
 
@@ -120,7 +121,7 @@ export const plain = ({ ids, typeIds }: EncodedText): EncodedText => ({ ids, typ
 export function trainTask(
   { name, bestMetric, outputs }: Pick<DataRecipe<never>, "name" | "bestMetric" | "outputs">,
   config: ConfigJson,
-  maxLength: number,
+  { maxLength, tokenizer }: EncodingSetup,
 ): TrainTask {
   return {
     name,
@@ -129,10 +130,12 @@ export function trainTask(
     maxLength,
     outputs: outputs && ["loss", ...outputs],
     evaluator: (dataset) => scored(dataset).evaluator(),
+    saveFiles: (folder) => tokenizer.save(folder),
   };
 }
 
-function scored(dataset: Dataset): ScoredDataset {
+/** @throws ConfigError for a data set that no task of ours prepared. */
+export function scored(dataset: Dataset): Pick<ScoredDataset, "evaluator"> {
   if ("evaluator" in dataset) return dataset as ScoredDataset;
   throw new ConfigError("evaluator: expected a data set that this task prepared");
 }

@@ -15,7 +15,7 @@ import type { TaskName, Variant } from "../models/model.ts";
 import { architectureFor } from "../models/registry.ts";
 import { Random } from "../tensor/random.ts";
 import { type Batch, TrainStep } from "../train/step.ts";
-import type { Dataset } from "../train/task.ts";
+import type { ScoredDataset } from "./dataset.ts";
 import { type PipelineBase, pipeline } from "./pipeline.ts";
 import { headOf, prepare } from "./tasks.ts";
 
@@ -65,8 +65,9 @@ const trainings = tinyEncoders.flatMap((family) =>
   ),
 );
 
-const all = (data: Dataset): number[] => data.lengths.map((_, at) => at);
-const batchOf = (data: Dataset): Batch => data.collate(all(data), Math.max(...data.lengths), new Random(1));
+const all = (data: ScoredDataset): number[] => data.lengths.map((_, at) => at);
+const batchOf = (data: ScoredDataset): Batch =>
+  data.collate(all(data), Math.max(...data.lengths), new Random(1));
 
 /** First weights and no dropout, under which a few steps show whether anything is learned. */
 const learnable: ConfigJson = {

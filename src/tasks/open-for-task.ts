@@ -6,12 +6,24 @@ import { ThreadedGenerator } from "../generation/threaded-generator.ts";
 import { readConfig } from "../models/config.ts";
 import { notEarlyExit } from "../models/early-exit.ts";
 import type { TaskName } from "../models/model.ts";
-import { type OpenModel, type OpenOptions, openModel, type SessionOpener } from "../models/open.ts";
+import {
+  type OpenImageModel,
+  type OpenModel,
+  type OpenOptions,
+  openImageModel,
+  openModel,
+  type SessionOpener,
+} from "../models/open.ts";
+import { type OpenTowers, openTowers, releaseTowers } from "../models/open-towers.ts";
+import { readsPicturesAlone } from "../models/picture-tasks.ts";
 import { architectureOf } from "../models/registry.ts";
 import { openSession } from "../runtime/index.ts";
 import { openHere } from "../runtime/open-here.ts";
+import { ImagePreprocessor } from "../vision/preprocess.ts";
+import { readPreprocessor } from "../vision/preprocessor-config.ts";
 import { checkModelFile } from "./check-model-file.ts";
 import { lastHiddenState } from "./feature-extraction.ts";
+import type { OpenImageGenerator } from "./image-to-text.ts";
 
 /** Where a model computes. */
 export interface Place {
@@ -24,8 +36,12 @@ const ownThread: Place = { session: openSession, generator: ThreadedGenerator.op
 /** In the calling one, which is a worker. */
 export const thisThread: Place = { session: openHere, generator: LocalGenerator.open };
 
-/** Tasks whose models generate. */
-const generationTasks: readonly TaskName[] = ["text-generation", "translation"];
+/** Tasks whose models generate, and those among them that look at a picture. */
+const pictureTextTasks: readonly TaskName[] = ["image-to-text", "visual-question-answering"];
+const generationTasks: readonly TaskName[] = ["text-generation", "translation", ...pictureTextTasks];
+
+/** An open model of any kind. */
+export type OpenAnyModel = OpenModel | OpenGenerator | OpenImageModel | OpenImageGenerator | OpenTowers;
 
 /** Tasks that read the last layer. */
 const isFeatureTask = (task: string | undefined): boolean =>
@@ -38,12 +54,15 @@ const isFeatureTask = (task: string | undefined): boolean =>
 export async function openForTask(
   folder: string,
   task: string | undefined,
-  options: Omit<OpenOptions, "capture"> = {},
+  options: Omit<OpenOptions, "capture" | "as"> = {},
   place: Place = ownThread,
-): Promise<OpenModel | OpenGenerator> {
+): Promise<OpenAnyModel> {
   const config = await readConfig(folder);
   const architecture = architectureOf(config, folder);
   const { task: head } = architecture;
+  const isOfPictures = readsPicturesAlone(head);
+  if (isOfPictures && task === "image-feature-extraction" && head !== task)
+    return openImageModel(folder, { ...options, as: task }, place.session);
   const isOtherHead = isFeatureTask(task) && !isFeatureTask(head);
   if (isOtherHead) {
     return openModel(folder, { ...options, capture: [lastHiddenState(config)] }, place.session);
@@ -52,11 +71,24 @@ export async function openForTask(
   if (generationTasks.includes(head)) {
     const { patience, ...session } = options;
     if (patience !== undefined) throw notEarlyExit(architecture);
-    return openGenerator(folder, session, place.generator);
+    const opened = await openGenerator(folder, session, place.generator);
+    return pictureTextTasks.includes(head) ? withPreprocessor(opened) : opened;
   }
-  return openModel(folder, options, place.session);
+  if (head === "zero-shot-image-classification") return openTowers(folder, options, place.session);
+  return (isOfPictures ? openImageModel : openModel)(folder, options, place.session);
+}
+
+async function withPreprocessor(model: OpenGenerator): Promise<OpenImageGenerator> {
+  try {
+    return { ...model, preprocessor: new ImagePreprocessor(await readPreprocessor(model.folder)) };
+  } catch (error) {
+    await model.generator.release();
+    throw error;
+  }
 }
 
 /** Frees an open model. */
-export const releaseModel = (model: OpenModel | OpenGenerator): Promise<void> =>
-  "generator" in model ? model.generator.release() : model.session.release();
+export function releaseModel(model: OpenAnyModel): Promise<void> {
+  if ("texts" in model) return releaseTowers(model);
+  return "generator" in model ? model.generator.release() : model.session.release();
+}

@@ -19,7 +19,14 @@ afterAll(() => Promise.all(opened.map((each) => each.dispose())));
 
 /** Both libraries' pipelines over one folder. */
 async function both<
-  T extends Exclude<keyof PipelineByTask, "multiple-choice" | "ner" | "sentence-similarity">,
+  T extends Exclude<
+    keyof PipelineByTask,
+    | "multiple-choice"
+    | "ner"
+    | "sentence-similarity"
+    | "visual-question-answering"
+    | `${string}image${string}`
+  >,
 >(task: T, architecture: string, extra = {}) {
   const path = join(folder, architecture);
   await writeTinyModel(path, tinyConfig(architecture, extra));

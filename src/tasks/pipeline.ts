@@ -8,6 +8,9 @@ import type { Features } from "./feature-extraction.ts";
 import { FeatureTensor } from "./feature-tensor.ts";
 import type { FilledMask } from "./fill-mask.ts";
 import { findModel } from "./find-model.ts";
+import { type ImageSource, openImageSource } from "./image-input.ts";
+import type { PictureAnswer } from "./image-to-text.ts";
+import type { Reconstruction } from "./masked-image.ts";
 import type { ScoredChoice } from "./multiple-choice.ts";
 import { openForTask, releaseModel } from "./open-for-task.ts";
 import type { Predictor } from "./predictor.ts";
@@ -134,6 +137,57 @@ export interface TranslationPipeline extends PipelineBase {
   (texts: readonly Text[], options: GenerationOptions): Promise<Translation[][]>;
 }
 
+export interface ImageClassificationPipeline extends PipelineBase {
+  /** The best labels of a picture, given by its path, address, bytes or pixels; `top_k` null: all. */
+  (image: ImageSource, options?: { top_k?: number | null }): Promise<LabelScore[]>;
+  (images: readonly ImageSource[], options?: { top_k?: number | null }): Promise<LabelScore[][]>;
+}
+
+export interface ImageFeatureExtractionPipeline extends PipelineBase {
+  /** [B, T, D], or with `pool` [B, D]. */
+  (images: ImageSource | readonly ImageSource[], options?: { pool?: boolean | null }): Promise<FeatureTensor>;
+}
+
+export interface MaskedImagePipeline extends PipelineBase {
+  /** A picture of the original, what is seen of it and what is made of that; `seed` draws what is hidden. */
+  (image: ImageSource, options?: { seed?: number }): Promise<Reconstruction>;
+  (images: readonly ImageSource[], options?: { seed?: number }): Promise<Reconstruction[]>;
+}
+
+export interface ZeroShotOptions {
+  /** A text for each label, `{}` being the label; of several, a label is compared by their mean. */
+  hypothesis_template?: string | string[];
+}
+
+export interface ZeroShotImageClassificationPipeline extends PipelineBase {
+  /** Every label with its score, best first. */
+  (image: ImageSource, labels: readonly string[], options?: ZeroShotOptions): Promise<LabelScore[]>;
+  (
+    images: readonly ImageSource[],
+    labels: readonly string[],
+    options?: ZeroShotOptions,
+  ): Promise<LabelScore[][]>;
+}
+
+/** Hugging Face's options of generation, and the beginning of the caption. */
+export interface CaptionOptions extends GenerationOptions {
+  prompt?: string;
+}
+
+export interface ImageToTextPipeline extends PipelineBase {
+  /** A caption; several, best first, where `num_return_sequences` asks for them. */
+  (image: ImageSource, options?: CaptionOptions): Promise<GeneratedText[]>;
+  (images: readonly ImageSource[], options?: CaptionOptions): Promise<GeneratedText[][]>;
+}
+
+type PictureQuestion = { readonly image: ImageSource; readonly question: string };
+
+export interface VisualQuestionAnsweringPipeline extends PipelineBase {
+  /** The answer; several, best first, where `num_return_sequences` asks for them. */
+  (image: ImageSource, question: string, options?: GenerationOptions): Promise<PictureAnswer[]>;
+  (questions: readonly PictureQuestion[], options?: GenerationOptions): Promise<PictureAnswer[][]>;
+}
+
 /** The pipeline of each task; `sentiment-analysis` and `ner` are other names. */
 export interface PipelineByTask {
   "text-classification": TextClassificationPipeline;
@@ -147,6 +201,12 @@ export interface PipelineByTask {
   "multiple-choice": MultipleChoicePipeline;
   "text-generation": TextGenerationPipeline;
   translation: TranslationPipeline;
+  "image-classification": ImageClassificationPipeline;
+  "image-feature-extraction": ImageFeatureExtractionPipeline;
+  "masked-image-modeling": MaskedImagePipeline;
+  "zero-shot-image-classification": ZeroShotImageClassificationPipeline;
+  "image-to-text": ImageToTextPipeline;
+  "visual-question-answering": VisualQuestionAnsweringPipeline;
 }
 
 const otherNames: Readonly<Record<string, AnswerTaskName>> = {
@@ -171,7 +231,7 @@ export async function pipeline<T extends keyof PipelineByTask>(
   }
   const opened = await openForTask(await findModel(model), name, session);
   try {
-    const answers = predictor(opened, { task: name, maxBatchTokens });
+    const answers = predictor(opened, { task: name, maxBatchTokens, openImage: openImageSource });
     const call = (...args: unknown[]): Promise<unknown> => run(name, answers, args);
     const extras: PipelineBase = { task: name, dispose: () => answers.release() };
     const stream = "generator" in opened && { stream: streamText.bind(undefined, opened) };
@@ -195,7 +255,7 @@ function run(task: AnswerTaskName, answers: Predictor, args: readonly unknown[])
 export async function answer(answers: Predictor, inputs: unknown, options: object): Promise<unknown> {
   const isList = Array.isArray(inputs);
   const results = await answers.predict(isList ? inputs : [inputs], options);
-  if (answers.task === "feature-extraction") return FeatureTensor.stack(results as Features[]);
+  if (answers.task.endsWith("feature-extraction")) return FeatureTensor.stack(results as Features[]);
   const { top_k = 1 } = options as { top_k?: number | null };
   const isSingle = top_k === 1;
   if (answers.task === "text-classification" && isSingle) return results.flat();
@@ -207,7 +267,13 @@ export async function answer(answers: Predictor, inputs: unknown, options: objec
 
 function readArguments(task: AnswerTaskName, args: readonly unknown[]): { inputs: unknown; options: object } {
   const [first, second, third] = args;
-  const isSpread = task === "question-answering" && typeof second === "string";
-  if (isSpread) return { inputs: { question: first, context: second }, options: (third ?? {}) as object };
+  const options = (third ?? {}) as object;
+  const isSpread = typeof second === "string";
+  if (task === "question-answering" && isSpread)
+    return { inputs: { question: first, context: second }, options };
+  if (task === "visual-question-answering" && isSpread)
+    return { inputs: { image: first, question: second }, options };
+  if (task === "zero-shot-image-classification")
+    return { inputs: first, options: { candidate_labels: second, ...options } };
   return { inputs: first, options: (second ?? {}) as object };
 }

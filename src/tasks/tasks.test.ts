@@ -12,7 +12,7 @@ import { architectureFor } from "../models/registry.ts";
 import { Random } from "../tensor/random.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type Batch, TrainStep } from "../train/step.ts";
-import type { Dataset } from "../train/task.ts";
+import type { ScoredDataset } from "./dataset.ts";
 import { dataTaskOf, dataTasks, headOf, prepare, prepareEvaluation, type TrainingFiles } from "./tasks.ts";
 
 const folder = useTemporaryFolder();
@@ -24,10 +24,10 @@ function write(name: string, ...lines: string[]): string {
   return path;
 }
 
-const all = (data: Dataset): number[] => data.lengths.map((_, at) => at);
+const all = (data: ScoredDataset): number[] => data.lengths.map((_, at) => at);
 
 /** All items in one batch. */
-const batchOf = (data: Dataset, seed = 1): Batch =>
+const batchOf = (data: ScoredDataset, seed = 1): Batch =>
   data.collate(all(data), Math.max(...data.lengths), new Random(seed));
 
 const numbers = (batch: Batch, name: string): number[] => batch[name]!.toNumbers();

@@ -8,18 +8,31 @@ import { ConfigError } from "../errors.ts";
 import type { OpenGenerator } from "../generation/open-generator.ts";
 import type { ConfigJson } from "../models/config.ts";
 import type { TaskName } from "../models/model.ts";
-import type { OpenModel } from "../models/open.ts";
+import type { OpenImageModel, OpenModel } from "../models/open.ts";
+import type { OpenTowers } from "../models/open-towers.ts";
 import type { SessionOptions } from "../runtime/session.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import type { Dataset, TrainTask } from "../train/task.ts";
+import type { TrainTask } from "../train/task.ts";
 import type { BatchOptions } from "./batch-runner.ts";
 import { pretrainingData } from "./bert-pretraining.ts";
 import { causalData } from "./causal-lm.ts";
-import { type DataRecipe, type EncodingSetup, trainTask } from "./dataset.ts";
+import { type DataRecipe, type EncodingSetup, type ScoredDataset, trainTask } from "./dataset.ts";
 import { featureAnswers } from "./feature-extraction.ts";
 import { maskAnswers } from "./fill-mask.ts";
+import { imageClassificationAnswers } from "./image-classification.ts";
+import { imageFeatureAnswers } from "./image-feature-extraction.ts";
+import type { ImageOpener } from "./image-input.ts";
+import { openImagePredictor } from "./image-predictor.ts";
+import {
+  captionAnswers,
+  type OpenImageGenerator,
+  openPictureTextPredictor,
+  pictureQuestionAnswers,
+} from "./image-to-text.ts";
+import { maskedImageAnswers } from "./masked-image.ts";
 import { maskedData } from "./masked-lm.ts";
 import { choiceAnswers, choiceData } from "./multiple-choice.ts";
+import type { OpenAnyModel } from "./open-for-task.ts";
 import { Predictor } from "./predictor.ts";
 import { questionAnswers, questionData } from "./question-answering.ts";
 import { similarityAnswers, similarityData } from "./sentence-similarity.ts";
@@ -28,6 +41,7 @@ import { generationAnswers } from "./text-generation.ts";
 import { taggingAnswers, taggingData } from "./token-classification.ts";
 import { translationAnswers } from "./translation.ts";
 import { translationData } from "./translation-data.ts";
+import { openZeroShotPredictor, zeroShotAnswers } from "./zero-shot-image-classification.ts";
 
 const recipes: { readonly [T in DataTask]: DataRecipe<ExamplesByTask[T]> } = {
   "text-classification": classificationData,
@@ -51,6 +65,12 @@ const answerTasks = {
   "multiple-choice": choiceAnswers,
   "text-generation": generationAnswers,
   translation: translationAnswers,
+  "image-classification": imageClassificationAnswers,
+  "image-feature-extraction": imageFeatureAnswers,
+  "masked-image-modeling": maskedImageAnswers,
+  "zero-shot-image-classification": zeroShotAnswers,
+  "image-to-text": captionAnswers,
+  "visual-question-answering": pictureQuestionAnswers,
 } as const;
 
 /** Tasks that models can be trained for. */
@@ -91,8 +111,8 @@ export interface TrainingFiles extends PrepareOptions {
 
 export interface PreparedTraining {
   readonly task: TrainTask;
-  readonly train: Dataset;
-  readonly validation: Dataset;
+  readonly train: ScoredDataset;
+  readonly validation: ScoredDataset;
   /** Rows of both files that cannot be used. */
   readonly badRows: readonly BadRow[];
   /** Examples that were shortened to `maxLength`. */
@@ -127,7 +147,7 @@ export async function prepare<T extends DataTask>(
     recipe.datasetOf(examples, config, setup),
   );
   return {
-    task: trainTask(recipe, config, setup.maxLength),
+    task: trainTask(recipe, config, setup),
     train: trainData!,
     validation: validationData!,
     badRows: [...read.badRows, ...(readValidation?.badRows ?? [])],
@@ -139,7 +159,7 @@ export interface PreparedEvaluation {
   readonly task: TrainTask;
   /** Metrics of the model's own answers, which its outputs for the data set do not tell. */
   answerMetrics(folder: string, options?: SessionOptions): Promise<Record<string, number>>;
-  readonly dataset: Dataset;
+  readonly dataset: ScoredDataset;
   readonly badRows: readonly BadRow[];
   readonly truncated: number;
 }
@@ -163,7 +183,7 @@ export async function prepareEvaluation<T extends DataTask>(
   const setup = setupOf(recipe, options, tokenizer);
   const dataset = recipe.datasetOf(examples, config, setup);
   return {
-    task: trainTask(recipe, {}, setup.maxLength),
+    task: trainTask(recipe, {}, setup),
     answerMetrics: async (folder, session = {}) => recipe.answerMetrics?.(examples, folder, session) ?? {},
     dataset,
     badRows,
@@ -186,12 +206,14 @@ function setupOf(
 export interface PredictorOptions extends BatchOptions {
   /** Default: what the model's head is for. */
   readonly task?: AnswerTaskName;
+  /** Gets the bytes of pictures that are named; without it, pictures must be given as bytes. */
+  readonly openImage?: ImageOpener;
 }
 
 /** What answers questions with an open model. @throws ConfigError, code unsupported, when it is of another task. */
 export function predictor(
-  model: OpenModel | OpenGenerator,
-  { task, ...options }: PredictorOptions = {},
+  model: OpenAnyModel,
+  { task, openImage, ...options }: PredictorOptions = {},
 ): Predictor {
   const { task: head } = model.architecture;
   const name = task ?? (head === "pretraining" ? "fill-mask" : head);
@@ -203,7 +225,11 @@ export function predictor(
       },
     );
   }
-  return "generator" in model ? openGenerationPredictor(name, model) : openPredictor(name, model, options);
+  if ("texts" in model) return towersPredictor(name, model, openImage);
+  if ("generator" in model) return openGenerationPredictor(name, model, openImage);
+  return "preprocessor" in model
+    ? imagePredictor(name, model, openImage)
+    : openPredictor(name, model, options);
 }
 
 const isAnswerTask = (name: string): name is AnswerTaskName => name in answerTasks;
@@ -229,7 +255,25 @@ function openPredictor(name: AnswerTaskName, model: OpenModel, options: BatchOpt
   }
 }
 
-function openGenerationPredictor(name: AnswerTaskName, model: OpenGenerator): Predictor {
+function towersPredictor(
+  name: AnswerTaskName,
+  model: OpenTowers,
+  openImage: ImageOpener | undefined,
+): Predictor {
+  if (name !== "zero-shot-image-classification") throw wrongTask(name, model);
+  return openZeroShotPredictor(name, model, openImage);
+}
+
+function openGenerationPredictor(
+  name: AnswerTaskName,
+  model: OpenGenerator | OpenImageGenerator,
+  openImage: ImageOpener | undefined,
+): Predictor {
+  if (name !== model.architecture.task) throw wrongTask(name, model);
+  if ("preprocessor" in model) {
+    if (name !== "image-to-text" && name !== "visual-question-answering") throw wrongTask(name, model);
+    return openPictureTextPredictor(name, model, openImage);
+  }
   switch (name) {
     case "text-generation":
       return Predictor.over(name, generationAnswers, model, model.generator);
@@ -240,7 +284,27 @@ function openGenerationPredictor(name: AnswerTaskName, model: OpenGenerator): Pr
   }
 }
 
-const wrongTask = (name: string, { folder, architecture }: OpenModel | OpenGenerator): ConfigError =>
+function imagePredictor(
+  name: AnswerTaskName,
+  model: OpenImageModel,
+  open: ImageOpener | undefined,
+): Predictor {
+  switch (name) {
+    case "image-classification":
+      return openImagePredictor(name, imageClassificationAnswers, model, open);
+    case "image-feature-extraction":
+      return openImagePredictor(name, imageFeatureAnswers, model, open);
+    case "masked-image-modeling":
+      return openImagePredictor(name, maskedImageAnswers, model, open);
+    default:
+      throw wrongTask(name, model);
+  }
+}
+
+const wrongTask = (
+  name: string,
+  { folder, architecture }: Pick<OpenModel, "folder" | "architecture">,
+): ConfigError =>
   new ConfigError(
     `${folder}: ${architecture.name} is for ${architecture.task} and cannot do ${name}; give a model made for it`,
     { code: "unsupported" },

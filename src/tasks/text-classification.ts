@@ -95,7 +95,9 @@ function targetsOf(examples: readonly ClassificationExample[], config: ConfigJso
   const kind = labelKindOf(config);
   if (kind === "regression") return numberTargets(examples.map(({ label }) => Number(label)));
   const { id2label } = readLabels(config, "text-classification");
-  const classes = examples.map(({ label }) => [label].flat().map((name) => classOf(String(name), id2label)));
+  const classes = examples.map(({ label }) =>
+    [label].flat().map((name) => classOf(String(name), id2label, "text-classification")),
+  );
   return kind === "multi"
     ? multiTargets(classes, id2label.length)
     : singleTargets(
@@ -104,15 +106,33 @@ function targetsOf(examples: readonly ClassificationExample[], config: ConfigJso
       );
 }
 
-/** A label by its name, or by its number as in data made for a model whose classes have names. */
-function classOf(name: string, labels: readonly string[]): number {
+/**
+ * A label by its name, or by its number as in data made for a model whose classes have names.
+ * @throws ConfigError (code `data`) for any other.
+ */
+export function classOf(name: string, labels: readonly string[], task: string): number {
   const at = labels.indexOf(name);
   if (at >= 0) return at;
   if (/^\d+$/.test(name) && Number(name) < labels.length) return Number(name);
   throw new ConfigError(
-    `text-classification: the label "${name}" is not one of the model's: ${labels.slice(0, 20).join(", ")}`,
+    `${task}: the label "${name}" is not one of the model's: ${labels.slice(0, 20).join(", ")}`,
     { code: "data" },
   );
+}
+
+/** Scores of one predicted class for each item, of `count` classes. */
+export function classScores(
+  predicted: readonly number[],
+  actual: readonly number[],
+  count: number,
+): Record<string, number> {
+  const [own, truth] = [predicted, actual].map((values) => values.map((value) => [value]));
+  return {
+    accuracy: accuracy(predicted, actual),
+    ...(count === 2 && { f1: binaryF1(predicted, actual) }),
+    f1_macro: macroF1(countClasses(own!, truth!)),
+    matthews: matthews(predicted, actual),
+  };
 }
 
 function numberTargets(numbers: readonly number[]): Targets {
@@ -145,15 +165,7 @@ function singleTargets(classes: readonly number[], count: number): Targets {
         indices.map((at) => classes[at]!),
       ),
     evaluator: () =>
-      rowEvaluator(classes, argmax, (predicted, actual) => {
-        const lists = [predicted, actual].map((values) => values.map((value) => [value]));
-        return {
-          accuracy: accuracy(predicted, actual),
-          ...(count === 2 && { f1: binaryF1(predicted, actual) }),
-          f1_macro: macroF1(countClasses(lists[0]!, lists[1]!)),
-          matthews: matthews(predicted, actual),
-        };
-      }),
+      rowEvaluator(classes, argmax, (predicted, actual) => classScores(predicted, actual, count)),
   };
 }
 
@@ -206,7 +218,7 @@ export const classificationAnswers: AnswerTask<
   options,
   async answer(model, { text, text_pair }, { top_k }) {
     const [logits] = await model.run(model.tokenizer.encode(text, text_pair, { maxLength: model.maxLength }));
-    const scores = scoresOf(rowAt(logits!, 0), model.problemType ?? undefined);
+    const scores = labelScores(rowAt(logits!, 0), model.problemType ?? undefined);
     return topIndices(scores, top_k ?? scores.length).map((at) => ({
       label: model.id2label[at] ?? `LABEL_${at}`,
       score: scores[at]!,
@@ -214,8 +226,8 @@ export const classificationAnswers: AnswerTask<
   },
 };
 
-/** As in Python's transformers: one logit without a problem type is a probability too. */
-function scoresOf(logits: readonly number[], problem: Problem | undefined): number[] {
+/** Scores of logits, as in Python's transformers: one logit without a problem type is a probability too. */
+export function labelScores(logits: readonly number[], problem: Problem | undefined): number[] {
   if (problem === "regression") return [...logits];
   const isIndependent = problem === "multi_label_classification" || logits.length === 1;
   return isIndependent ? logits.map(sigmoid) : softmax(logits);

@@ -1,5 +1,11 @@
 /** Training: the compiled step, optimizer, schedules, the trainer and metrics. */
 
+export {
+  CachedContrastive,
+  type CachedContrastiveOptions,
+  type ContrastiveGradients,
+  type Pairs,
+} from "./cached-contrastive.ts";
 export { accuracy, binaryF1, countClasses, macroF1, matthews, microF1 } from "./metrics/classification.ts";
 export { meanSquaredError, pearson, spearman } from "./metrics/correlation.ts";
 export { type EntityScores, entityScores } from "./metrics/entities.ts";

@@ -189,10 +189,12 @@ export class AdamW {
   }
 }
 
-const view = (x: Float32Array, start: number, end: number): Tensor =>
+/** A part of a vector as a tensor, no copy. */
+export const view = (x: Float32Array, start: number, end: number): Tensor =>
   new Tensor("float32", [end - start], x.subarray(start, end));
 
-function* pieces(start: number, end: number): Generator<[number, number]> {
+/** Starts and ends of pieces that stay in a processor's cache. */
+export function* pieces(start: number, end: number): Generator<[number, number]> {
   for (let at = start; at < end; at += pieceSize) yield [at, Math.min(end, at + pieceSize)];
 }
 

@@ -15,7 +15,7 @@ describe("training parameters", () => {
   ] as const;
 
   test("lie in groups of one decay and one learning rate, decayed ones first", () => {
-    const { groups, spans } = new TrainingParameters(nodes, 0.1, 0);
+    const { groups, spans } = new TrainingParameters(nodes, { weightDecay: 0.1, seed: 0 });
     const named = groups.map(({ start, end, weightDecay, rateFactor }) => ({
       names: [...spans].filter(([, span]) => span.start >= start && span.end <= end).map(([name]) => name),
       weightDecay,
@@ -30,7 +30,7 @@ describe("training parameters", () => {
   });
 
   test("that learn ten times as fast move ten times as far", async () => {
-    const state = new TrainingParameters(nodes, 0, 0);
+    const state = new TrainingParameters(nodes, { weightDecay: 0, seed: 0 });
     state.gradients.fill(1);
     const optimizer = await AdamW.open();
     await optimizer.step(state, state.groups, { learningRate: 0.01, gradientScale: 1, step: 1 });

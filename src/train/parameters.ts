@@ -3,21 +3,43 @@
 import { type Node, parameterAttrs } from "../graph/node.ts";
 import { initialValue } from "../nn/module.ts";
 import { sizeOf, Tensor } from "../tensor/tensor.ts";
+import { layerFactors } from "./layer-rates.ts";
 import type { OptimizerState, ParameterGroup } from "./optimizer.ts";
+import type { AveragedWeights } from "./weight-average.ts";
 
 type Named = readonly [Node, string];
 
 const isDecayed = (node: Node): boolean => node.rank >= 2;
 
+type RateOf = (named: Named) => number;
+
 /** Parameters by decay and learning rate, the decayed ones first. */
-function alike(nodes: readonly Named[]): Named[][] {
+function alike(nodes: readonly Named[], rateOf: RateOf): Named[][] {
   const groups = new Map<string, Named[]>();
   const decayedFirst = [...nodes].sort(([a], [b]) => Number(isDecayed(b)) - Number(isDecayed(a)));
   for (const named of decayedFirst) {
-    const key = `${isDecayed(named[0])} ${parameterAttrs(named[0]).rateFactor}`;
+    const key = `${isDecayed(named[0])} ${rateOf(named)}`;
     groups.set(key, [...(groups.get(key) ?? []), named]);
   }
   return [...groups.values()];
+}
+
+/** A parameter's own factor of the learning rate times that of its layer. */
+function rates(nodes: readonly Named[], layerDecay: number): RateOf {
+  const names = nodes.map(([, name]) => name);
+  const factors = layerFactors(names, layerDecay);
+  return ([node, name]) => parameterAttrs(node).rateFactor * factors.get(name)!;
+}
+
+export interface ParameterOptions {
+  /** Decay of matrices. */
+  readonly weightDecay: number;
+  /** Seeds first values. */
+  readonly seed: number;
+  /** Factor of the learning rate from layer to layer downwards; default 1. */
+  readonly layerDecay?: number | undefined;
+  /** Whether a parameter stays as it is; default: none does. */
+  readonly isFrozen?: ((name: string) => boolean) | undefined;
 }
 
 /** Where one parameter lies in the vectors. */
@@ -39,28 +61,38 @@ export class TrainingParameters implements OptimizerState {
   readonly gradients: Float32Array;
   readonly firstMoment: Float32Array;
   readonly secondMoment: Float32Array;
+  /** A moving average, where one is kept. */
+  average: AveragedWeights | undefined;
 
   /**
    * First values of all parameters: they depend on the seed and each name only. Trained ones are float32; matrices
    * decay, biases and norms (rank below 2) do not.
    */
-  constructor(named: readonly Named[], weightDecay: number, seed: number) {
-    const nodes = named.filter(([node]) => parameterAttrs(node).isTrainable);
-    const fixed = named.filter(([node]) => !parameterAttrs(node).isTrainable);
-    this.buffers = new Map(fixed.map(([node, name]) => [name, initialValue(node, name, seed)]));
+  constructor(named: readonly Named[], options: ParameterOptions) {
+    const { weightDecay, seed, layerDecay = 1, isFrozen = () => false } = options;
+    const isTrained = ([node, name]: Named): boolean => parameterAttrs(node).isTrainable && !isFrozen(name);
+    const names = new Map(named);
+    const firstValueOf = ([node, name]: Named): Tensor => {
+      const { init } = parameterAttrs(node);
+      return initialValue(node, init.kind === "copy" ? names.get(init.of)! : name, seed);
+    };
+    const nodes = named.filter(isTrained);
+    const fixed = named.filter((one) => !isTrained(one));
+    const rateOf = rates(nodes, layerDecay);
+    this.buffers = new Map(fixed.map((one) => [one[1], firstValueOf(one)]));
     const spans = new Map<string, Span>();
     const groups: ParameterGroup[] = [];
     let size = 0;
-    for (const members of alike(nodes)) {
+    for (const members of alike(nodes, rateOf)) {
       const start = size;
       for (const [node, name] of members) {
         const shape = node.shape as readonly number[];
         spans.set(name, { start: size, end: size + sizeOf(shape), shape });
         size += sizeOf(shape);
       }
-      const [node] = members[0]!;
-      const { rateFactor } = parameterAttrs(node);
-      groups.push({ start, end: size, weightDecay: isDecayed(node) ? weightDecay : 0, rateFactor });
+      const [first] = members as [Named];
+      const decay = isDecayed(first[0]) ? weightDecay : 0;
+      groups.push({ start, end: size, weightDecay: decay, rateFactor: rateOf(first) });
     }
     this.spans = spans;
     this.groups = groups;
@@ -68,7 +100,7 @@ export class TrainingParameters implements OptimizerState {
     this.gradients = new Float32Array(size);
     this.firstMoment = new Float32Array(size);
     this.secondMoment = new Float32Array(size);
-    for (const [node, name] of nodes) this.set(name, initialValue(node, name, seed));
+    for (const one of nodes) this.set(one[1], firstValueOf(one));
   }
 
   /** Every stored name with its shape. */
@@ -76,11 +108,12 @@ export class TrainingParameters implements OptimizerState {
     return new Map<string, { readonly shape: readonly number[] }>([...this.spans, ...this.buffers]);
   }
 
-  /** Sets one parameter or buffer from a tensor of any floating dtype. */
+  /** Sets one parameter or buffer from a tensor of any floating dtype; a buffer of its own dtype is kept uncopied. */
   set(name: string, tensor: Tensor): void {
     const buffer = this.buffers.get(name);
     if (buffer) {
-      this.buffers.set(name, Tensor.from(buffer.dtype, tensor.shape, tensor.toNumbers()));
+      const isAlike = tensor.dtype === buffer.dtype;
+      this.buffers.set(name, isAlike ? tensor : Tensor.from(buffer.dtype, tensor.shape, tensor.toNumbers()));
       return;
     }
     const values = tensor.dtype === "float32" ? (tensor.data as Float32Array) : tensor.toNumbers();
@@ -96,6 +129,12 @@ export class TrainingParameters implements OptimizerState {
   /** What a graph reads under a name: the parameter or the buffer. */
   value(name: string): Tensor {
     return this.buffers.get(name) ?? this.view(name);
+  }
+
+  /** The same of the average, where there is one. */
+  averaged(name: string): Tensor {
+    if (!this.average) return this.value(name);
+    return this.average.buffers.get(name) ?? this.view(name, this.average.parameters);
   }
 
   /** Views of all parts of a vector by name. */

@@ -9,7 +9,9 @@ import { numberToFloat16, Tensor } from "../tensor/tensor.ts";
 import { assertNames } from "../weights/assert-names.ts";
 import { openCheckpoint, weightsFile } from "../weights/checkpoint.ts";
 import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
+import type { TrainingParameters } from "./parameters.ts";
 import { type Batch, type StepOptions, type StepResult, TrainStep } from "./step.ts";
+import type { AveragedWeights } from "./weight-average.ts";
 
 /** File of the optimizer's moments in a training checkpoint. */
 export const optimizerFile = "optimizer.safetensors";
@@ -67,7 +69,7 @@ async function loadInitial(
     const entries = matchCheckpoint(architecture, checkpoint);
     const isHead = new RegExp(`^(?!${architecture.basePrefix.replaceAll(".", "\\.")})`);
     const { missing } = assertNames(folder, step.state.shapes, entries, {
-      allowMissing: [isHead, /\.pooler\./, /num_batches_tracked$/],
+      allowMissing: [isHead, /\.pooler\./, /^head\./, /num_batches_tracked$/],
       ignoreUnexpected: [/./],
     });
     for (const name of step.state.shapes.keys()) {
@@ -80,7 +82,7 @@ async function loadInitial(
 }
 
 async function saveModel({ state }: TrainStep, folder: string, dtype: StoredWeights): Promise<void> {
-  const tensors = [...Object.entries(state.views(state.parameters)), ...state.buffers];
+  const tensors = [...state.shapes.keys()].map((name) => [name, state.averaged(name)] as const);
   const weights = tensors.map(
     ([name, tensor]) => [name, dtype === "float16" ? toFloat16(tensor) : tensor] as const,
   );
@@ -95,12 +97,15 @@ function toFloat16(tensor: Tensor): Tensor {
 
 async function saveState(step: TrainStep, folder: string): Promise<void> {
   const { state } = step;
-  await saveModel(step, folder, "float32");
+  const weights = [...Object.entries(state.views(state.parameters)), ...state.buffers];
+  await writeSafetensors(join(folder, weightsFile), weights, { format: "pt" });
   const moments = [
     ...prefixed("first.", state.views(state.firstMoment)),
     ...prefixed("second.", state.views(state.secondMoment)),
   ];
-  await writeSafetensors(join(folder, optimizerFile), moments);
+  const averages = state.average ? [...state.shapes.keys()] : [];
+  const averaged = averages.map((name) => [`average.${name}`, state.averaged(name)] as const);
+  await writeSafetensors(join(folder, optimizerFile), [...moments, ...averaged]);
 }
 
 const prefixed = (prefix: string, tensors: Record<string, Tensor>): [string, Tensor][] =>
@@ -111,9 +116,23 @@ async function loadState({ state }: TrainStep, folder: string): Promise<void> {
   const moments = await readSafetensors(join(folder, optimizerFile));
   assertNames(folder, state.shapes, weights);
   for (const name of state.shapes.keys()) state.set(name, weights.get(name)!);
+  state.average = averageIn(moments, state);
   for (const name of state.spans.keys()) {
     const { start } = state.spans.get(name)!;
     state.firstMoment.set(moments.get(`first.${name}`)!.data as Float32Array, start);
     state.secondMoment.set(moments.get(`second.${name}`)!.data as Float32Array, start);
   }
+}
+
+/** The average that `saveState` wrote; undefined where the run keeps none. */
+function averageIn(
+  stored: ReadonlyMap<string, Tensor>,
+  { spans, buffers, parameters }: TrainingParameters,
+): AveragedWeights | undefined {
+  const read = (name: string): Tensor | undefined => stored.get(`average.${name}`);
+  const [first] = [...spans.keys()];
+  if (first === undefined || !read(first)) return undefined;
+  const average = new Float32Array(parameters.length);
+  for (const [name, { start }] of spans) average.set(read(name)!.data as Float32Array, start);
+  return { parameters: average, buffers: new Map([...buffers.keys()].map((name) => [name, read(name)!])) };
 }

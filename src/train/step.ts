@@ -5,6 +5,7 @@
  */
 
 import { LRUCache } from "lru-cache";
+import { ConfigError } from "../errors.ts";
 import { input, type Node } from "../graph/node.ts";
 import { encodeOnnx } from "../graph/onnx/encode.ts";
 import { optimise } from "../graph/passes/optimise.ts";
@@ -17,6 +18,7 @@ import { deriveKey } from "../tensor/random.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { AdamW, type AdamWOptions, clipFactor } from "./optimizer.ts";
 import { TrainingParameters } from "./parameters.ts";
+import { WeightAverage } from "./weight-average.ts";
 
 /** Inputs and labels of one batch by name. */
 export type Batch = Readonly<Record<string, Tensor>>;
@@ -26,6 +28,12 @@ export interface StepOptions extends AdamWOptions {
   readonly weightDecay?: number;
   /** Largest norm of the whole gradient; default 1, Infinity for none. */
   readonly maxGradNorm?: number;
+  /** Below 1: factor of the learning rate from each layer to the one before it; default 1. */
+  readonly layerDecay?: number;
+  /** Whether only what lies outside the bare encoder is trained; default false. */
+  readonly freezeEncoder?: boolean;
+  /** Decay of a moving average of the weights, by which models are evaluated and saved; default: no average. */
+  readonly emaDecay?: number;
   /** Seeds first values and dropout; default 0. */
   readonly seed?: number;
   /** Threads of ONNX Runtime; default all. */
@@ -44,7 +52,7 @@ export interface StepResult {
 /** Batch shapes whose compiled graphs are kept. */
 const keptGraphs = 24;
 const seedInput = "tesserae.seed";
-/** Before the name of a buffer: its value after the step. */
+/** Before the name of a buffer, or of a weight that is kept within bounds: its value after the pass. */
 const movedPrefix = "moved.";
 
 /** A model with its optimizer's state. */
@@ -53,14 +61,18 @@ export class TrainStep {
   private readonly sessions: LRUCache<string, Promise<OrtSession>>;
   /** Sum over accumulated batches; made when first needed. */
   private accumulated: Float32Array | undefined;
+  /** Names of running statistics. */
+  private readonly moving = new Set<string>();
 
   private constructor(
     private readonly model: Model,
     private readonly names: ReadonlyMap<Node, string>,
     private readonly optimizer: AdamW,
-    private readonly options: StepOptions,
+    private readonly average: WeightAverage | undefined,
+    private readonly options: StepOptions & { readonly isFrozen: ((name: string) => boolean) | undefined },
   ) {
-    this.state = new TrainingParameters([...names], options.weightDecay ?? 0.01, options.seed ?? 0);
+    const { weightDecay = 0.01, seed = 0, layerDecay, isFrozen } = options;
+    this.state = new TrainingParameters([...names], { weightDecay, seed, layerDecay, isFrozen });
     this.sessions = new LRUCache({
       max: keptGraphs,
       dispose: (session) => void session.then((open) => open.release()),
@@ -72,9 +84,13 @@ export class TrainStep {
     config: ConfigJson,
     options: StepOptions = {},
   ): Promise<TrainStep> {
+    const { threads, emaDecay, freezeEncoder } = options;
     const model = architecture.build(config);
-    const optimizer = await AdamW.open(options, options.threads);
-    return new TrainStep(model, storedNames(architecture, model), optimizer, options);
+    const isFrozen = freezeEncoder ? isInEncoder(architecture) : undefined;
+    const optimizer = await AdamW.open(options, threads);
+    const average = emaDecay === undefined ? undefined : await WeightAverage.open(emaDecay, threads);
+    const names = storedNames(architecture, model);
+    return new TrainStep(model, names, optimizer, average, { ...options, isFrozen });
   }
 
   /**
@@ -95,6 +111,7 @@ export class TrainStep {
     }
     const gradientScale = clipFactor(gradNorm, this.options.maxGradNorm ?? 1) / batches.length;
     await this.optimizer.step(this.state, this.state.groups, { learningRate, gradientScale, step });
+    await this.average?.update(this.state, step, this.moving);
     return { loss, gradNorm, isSkipped: false };
   }
 
@@ -107,15 +124,17 @@ export class TrainStep {
       targets[`grad.${name}`] = this.state.view(name, this.state.gradients);
     const moved = new Map<string, Tensor>();
     for (const { name } of session.outputs.filter(({ name }) => name.startsWith(movedPrefix))) {
-      const { dtype, shape } = this.state.buffers.get(name.slice(movedPrefix.length))!;
+      const { dtype, shape } = this.state.value(name.slice(movedPrefix.length));
       targets[name] = Tensor.zeros(dtype, shape);
       moved.set(name.slice(movedPrefix.length), targets[name]);
+      if (this.state.buffers.has(name.slice(movedPrefix.length)))
+        this.moving.add(name.slice(movedPrefix.length));
     }
     await session.run(
       this.feeds(session, { ...batch, [seedInput]: Tensor.from("uint32", [], [key]) }),
       targets,
     );
-    for (const [name, tensor] of moved) this.state.buffers.set(name, tensor);
+    for (const [name, tensor] of moved) this.state.set(name, tensor);
     return Number(loss.data[0]);
   }
 
@@ -128,17 +147,22 @@ export class TrainStep {
     else await this.optimizer.accumulate(this.accumulated, gradients);
   }
 
-  /** Outputs of the model in inference, with `loss` where the batch has labels; all of them unless named. */
+  /** Outputs of the model, of its average where there is one, in inference, with `loss` where the batch has labels; all of them unless named. */
   async evaluate(batch: Batch, wanted?: readonly string[]): Promise<Record<string, Tensor>> {
     const session = await this.session(batch, false);
     const outputs = wanted && session.outputs.map(({ name }) => name).filter((name) => wanted.includes(name));
-    return session.run(this.feeds(session, batch), outputs);
+    return session.run(
+      this.feeds(session, batch, (name) => this.state.averaged(name)),
+      outputs,
+    );
   }
 
-  private feeds(session: OrtSession, batch: Batch): Record<string, Tensor> {
-    return Object.fromEntries(
-      session.inputs.map(({ name }) => [name, batch[name] ?? this.state.value(name)]),
-    );
+  private feeds(
+    session: OrtSession,
+    batch: Batch,
+    weight = (name: string): Tensor => this.state.value(name),
+  ): Record<string, Tensor> {
+    return Object.fromEntries(session.inputs.map(({ name }) => [name, batch[name] ?? weight(name)]));
   }
 
   /** The compiled graph for this batch's shapes. */
@@ -166,12 +190,26 @@ export class TrainStep {
     const moved = [...ctx.updates].map(
       ([node, value]) => [movedPrefix + this.names.get(node)!, value] as const,
     );
-    const outputs = { loss: loss!, ...gradientOutputs(loss!, this.names), ...Object.fromEntries(moved) };
+    const trained = new Map([...this.names].filter(([, name]) => this.state.spans.has(name)));
+    const outputs = { loss: loss!, ...gradientOutputs(loss!, trained), ...Object.fromEntries(moved) };
     return usedGraph(outputs, [...Object.values(inputs), seed], this.names);
   }
 
   async release(): Promise<void> {
     const sessions = await Promise.all([...this.sessions.values()]);
-    await Promise.all([this.optimizer.release(), ...sessions.map((session) => session.release())]);
+    await Promise.all([
+      this.optimizer.release(),
+      this.average?.release(),
+      ...sessions.map((session) => session.release()),
+    ]);
   }
+}
+
+/** @throws ConfigError for a model whose names do not tell its encoder from its head. */
+function isInEncoder({ name: architecture, basePrefix }: Architecture): (name: string) => boolean {
+  if (basePrefix !== "") return (name) => name.startsWith(basePrefix);
+  throw new ConfigError(
+    `freezeEncoder: ${architecture} does not tell its encoder from its head; train all of it`,
+    { code: "unsupported" },
+  );
 }

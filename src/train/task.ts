@@ -16,12 +16,7 @@ export interface Dataset {
    * Inputs and labels of some items, padded to `length` tokens. All chance comes from `random`, which is the batch's
    * own, or from the epoch (from 0) and the items' indices.
    */
-  collate(
-    indices: readonly number[],
-    length: number,
-    random: Random,
-    epoch: number,
-  ): Batch | Promise<Batch>;
+  collate(indices: readonly number[], length: number, random: Random, epoch: number): Batch | Promise<Batch>;
 }
 
 /** Gathers predictions over a data set. */

@@ -159,7 +159,17 @@ function startStep({
 }: Pick<TrainRun, "config" | "weightsFolder" | "options">): Promise<StepThread> {
   const { weightDecay, maxGradNorm, betas, epsilon, seed, threads } = options;
   const { layerDecay, freezeEncoder, emaDecay } = options;
-  const wanted = { weightDecay, maxGradNorm, betas, epsilon, seed, threads, layerDecay, freezeEncoder, emaDecay };
+  const wanted = {
+    weightDecay,
+    maxGradNorm,
+    betas,
+    epsilon,
+    seed,
+    threads,
+    layerDecay,
+    freezeEncoder,
+    emaDecay,
+  };
   const given = Object.entries(wanted).filter(([, value]) => value !== undefined);
   const init: StepInit = { config, weightsFolder, options: Object.fromEntries(given) };
   return startThread<StepApi>(workerUrl("./step-worker", import.meta.url), init);

@@ -4,12 +4,13 @@
  * to RGB by Pillow's formula, profiles are ignored, and of 16 bits the upper 8 count (Pillow cuts 16-bit grey at 255).
  */
 
-import sharp, { type Metadata, type Sharp } from "sharp";
+import type { Metadata, Sharp } from "sharp";
 import { ImageError } from "../errors.ts";
 import { availableThreads } from "../runtime/threads.ts";
 import { type RgbImage, rgbImage } from "./image.ts";
 import { imageFormatOf } from "./image-format.ts";
 import { PixelBudget } from "./pixel-budget.ts";
+import { loadSharp } from "./sharp.ts";
 
 export interface ImageLimits {
   /** Size of the file in bytes; default 64 MiB. */
@@ -43,6 +44,7 @@ export class ImageDecoder {
    */
   async decode(bytes: Uint8Array, where = "image"): Promise<RgbImage> {
     this.checkBytes(bytes, where);
+    const sharp = await loadSharp();
     const options = { failOn: "error", ignoreIcc: true, sequentialRead: true } as const;
     // Without sharp's own limit, whose message has no sizes; only the header is read here.
     const metadata = await sharp(bytes, { ...options, limitInputPixels: false })

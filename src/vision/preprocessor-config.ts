@@ -12,9 +12,12 @@ import type { SizeRule } from "./size-rule.ts";
 
 type GivenSize = NonNullable<PreprocessorFields["size"]>;
 
+/** The file's name in a model folder. */
+export const preprocessorFile = "preprocessor_config.json";
+
 /** Reads the file of a model folder. @throws ConfigError when it is missing or does not hold. */
 export async function readPreprocessor(folder: string): Promise<PreprocessPlan> {
-  const path = join(folder, "preprocessor_config.json");
+  const path = join(folder, preprocessorFile);
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new ConfigError(`${path}: cannot be read; a vision model needs it`, { cause, code: "not_found" });
   });

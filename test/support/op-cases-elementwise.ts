@@ -106,6 +106,7 @@ export const functionCases: CaseTable = {
       [-0.5204998778130465, 0, 0.1124629160182849, 0.8427007929497149, 0.9999779095030014],
     ),
   ],
+  stopGradient: [values("as they are", [given([B, 2], [-2, 0, 0.5, 3])], math.stopGradient, [-2, 0, 0.5, 3])],
   sign: [values("of each sign", [given([B, 2], [-2, 0, 0.5, 3])], math.sign, [-1, 0, 1, 1])],
   floor: [values("of each sign", [given([B, 2], [-1.5, -0.5, 0.5, 2])], math.floor, [-2, -1, 0, 2])],
   ceil: [values("of each sign", [given([B, 2], [-1.5, -0.5, 0.5, 2])], math.ceil, [-1, 0, 1, 2])],

@@ -5,6 +5,7 @@ import { Tensor } from "../../src/tensor/tensor.ts";
 import { padBatch } from "../../src/text/batch.ts";
 import { bertTokenizerJson } from "../../src/text/bert-vocab.ts";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
+import type { Batch } from "../../src/train/step.ts";
 import type { Dataset, TrainTask } from "../../src/train/task.ts";
 import type { TrainRun } from "../../src/train/trainer.ts";
 
@@ -38,10 +39,12 @@ function sentences(count: number, random: Random): Sentence[] {
   });
 }
 
-function datasetOf(
-  items: readonly Sentence[],
-  tokenizer: Tokenizer,
-): Dataset & { readonly labels: readonly number[] } {
+interface TinyDataset extends Dataset {
+  readonly labels: readonly number[];
+  collate(indices: readonly number[], length: number, random: Random): Batch;
+}
+
+function datasetOf(items: readonly Sentence[], tokenizer: Tokenizer): TinyDataset {
   const encodings = items.map(({ text }) => tokenizer.encode(text));
   const labels = items.map(({ label }) => label);
   return {
@@ -62,7 +65,7 @@ function datasetOf(
 }
 
 /** Everything `fit` needs but the output folder. */
-export function tinyRun(): Omit<TrainRun, "output"> & Required<Pick<TrainRun, "validation">> {
+export function tinyRun(): Omit<TrainRun, "output"> & Record<"train" | "validation", TinyDataset> {
   const tokenizer = new Tokenizer(bertTokenizerJson(vocabulary.join("\n"), {}, "vocab.txt"));
   const random = new Random(7);
   const task: TrainTask = {
@@ -71,7 +74,7 @@ export function tinyRun(): Omit<TrainRun, "output"> & Required<Pick<TrainRun, "v
     bestMetric: "accuracy",
     maxLength: 32,
     evaluator: (dataset) => {
-      const { labels } = dataset as ReturnType<typeof datasetOf>;
+      const { labels } = dataset as TinyDataset;
       let [right, count] = [0, 0];
       return {
         add: ({ logits }, indices) => {
@@ -84,6 +87,7 @@ export function tinyRun(): Omit<TrainRun, "output"> & Required<Pick<TrainRun, "v
         result: () => ({ accuracy: right / count }),
       };
     },
+    saveFiles: (folder) => tokenizer.save(folder),
   };
   const config = {
     architectures: ["BertForSequenceClassification"],
@@ -99,7 +103,6 @@ export function tinyRun(): Omit<TrainRun, "output"> & Required<Pick<TrainRun, "v
   };
   return {
     config,
-    tokenizer,
     task,
     train: datasetOf(sentences(30, random), tokenizer),
     validation: datasetOf(sentences(12, random), tokenizer),

@@ -82,6 +82,9 @@ export const abs = unary("abs", "Abs", ({ inputs: [x], grads: [dy] }) => [mul(dy
 export const relu = unary("relu", "Relu", ({ inputs: [x], grads: [dy] }) => [
   where(greater(x!, 0), dy, zeros(dy.dtype, dy.shape)),
 ]);
+/** x itself, through which no gradient passes. */
+export const stopGradient = unary("stopGradient", "Identity", zeroGrad);
+
 export const sign = unary("sign", "Sign", zeroGrad, Math.sign);
 export const floor = unary("floor", "Floor", zeroGrad, Math.floor);
 export const ceil = unary("ceil", "Ceil", zeroGrad, Math.ceil);

@@ -7,6 +7,7 @@ import { type Dim, productOf } from "../../tensor/dims.ts";
 import { hash32 } from "../../tensor/random.ts";
 import { defineOp, type Node, type OpFunction, requireFloat, scalar } from "../node.ts";
 import { add, mul, reshape } from "./core.ts";
+import { clip } from "./math.ts";
 import { bitXor, cast, shiftRight } from "./select.ts";
 import { iota } from "./shape.ts";
 
@@ -27,6 +28,13 @@ export const deriveKeyNode = (key: Node, label: number): Node =>
 function randomInts(key: Node, count: Dim): Node {
   const counters = mul(iota(count, "uint32"), bits(0x9e3779b1));
   return cast(hashBits(add(hashBits(bitXor(counters, key)), key)), "int32");
+}
+
+/** Random numbers strictly between 0 and 1, one for each element of a float tensor like x. */
+export function uniformLike(x: Node, key: Node): Node {
+  const count = productOf(x.shape);
+  const shifted = add(mul(cast(randomInts(key, count), "float32"), 2 ** -32), 0.5);
+  return reshape(cast(clip(shifted, 2 ** -24, 1 - 2 ** -24), x.dtype), x.shape);
 }
 
 interface DropoutAttrs {

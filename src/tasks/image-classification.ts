@@ -1,0 +1,26 @@
+/** The classes of a picture, best first. K classes. */
+
+import { z } from "zod";
+import { imageSource } from "./image-input.ts";
+import type { ImageAnswerTask } from "./image-predictor.ts";
+import { rowAt, topIndices } from "./scores.ts";
+import { type LabelScore, labelScores } from "./text-classification.ts";
+
+const options = z.strictObject({
+  /** Labels that are named, best first; null: all. Default 5. */
+  top_k: z.int().min(1).nullable().default(5),
+});
+
+export const imageClassificationAnswers: ImageAnswerTask<z.infer<typeof options>, LabelScore[]> = {
+  outputs: ["logits"],
+  input: imageSource,
+  options,
+  async answer({ picture, preprocessor, run, id2label, problemType }, source, { top_k }) {
+    const { logits } = await run({ pixel_values: preprocessor.batch([await picture(source)]) });
+    const scores = labelScores(rowAt(logits!, 0), problemType ?? undefined);
+    return topIndices(scores, top_k ?? scores.length).map((at) => ({
+      label: id2label[at] ?? `LABEL_${at}`,
+      score: scores[at]!,
+    }));
+  },
+};

@@ -1,0 +1,88 @@
+/** The class of a picture among labels that are given with the question, best first. */
+
+import { z } from "zod";
+import type { OpenTowers } from "../models/open-towers.ts";
+import { releaseTowers } from "../models/open-towers.ts";
+import { ImageDecoder } from "../vision/decode.ts";
+import type { RgbImage } from "../vision/image.ts";
+import { ClassVectors } from "./class-vectors.ts";
+import { type ImageOpener, type ImageSource, imageSource, readPicture } from "./image-input.ts";
+import { ImageRunner } from "./image-runner.ts";
+import { Predictor, type QuestionKind } from "./predictor.ts";
+import { sigmoid, softmax, topIndices } from "./scores.ts";
+import { Slots } from "./slots.ts";
+import type { LabelScore } from "./text-classification.ts";
+
+const options = z.strictObject({
+  /** A list, or labels separated by commas. */
+  candidate_labels: z.union(
+    [
+      z.array(z.string().min(1)).min(1),
+      z.string().transform((text) => text.split(",").map((label) => label.trim())),
+    ],
+    "must be a list of labels",
+  ),
+  /** A text for each label, `{}` being the label; of several, a label's vector is their mean. */
+  hypothesis_template: z
+    .union([z.string().transform((one) => [one]), z.array(z.string()).min(1)])
+    .refine((texts) => texts.every((text) => text.includes("{}")), "must hold {}, which stands for the label")
+    .default(["This is a photo of {}."]),
+});
+
+export interface ZeroShotModel {
+  readonly classes: ClassVectors;
+  readonly slots: Slots;
+  picture(source: ImageSource): Promise<RgbImage>;
+  /** The picture's vector [P]. */
+  embed(image: RgbImage): Promise<Float32Array>;
+}
+
+export const zeroShotAnswers: QuestionKind<
+  ImageSource,
+  z.infer<typeof options>,
+  LabelScore[],
+  ZeroShotModel
+> = {
+  input: imageSource,
+  options,
+  answer: ({ slots, classes, picture, embed }, source, { candidate_labels: labels, hypothesis_template }) =>
+    slots.run(async () => {
+      const [vectors, image] = await Promise.all([
+        classes.of(labels, hypothesis_template),
+        picture(source).then(embed),
+      ]);
+      const { scale, bias } = classes.scores;
+      const logits = vectors.map((vector) => scale * dot(vector, image) + (bias ?? 0));
+      const scores = bias === undefined ? softmax(logits) : logits.map(sigmoid);
+      return topIndices(scores, scores.length).map((at) => ({ label: labels[at]!, score: scores[at]! }));
+    }),
+};
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
+
+/** Pictures that are read, decoded or computed at once, by all calls; bounds their memory. */
+const picturesAtOnce = 32;
+
+export function openZeroShotPredictor(
+  task: string,
+  model: OpenTowers,
+  open: ImageOpener | undefined,
+): Predictor<LabelScore[]> {
+  const runner = new ImageRunner(model.images, ["image_embeds"]);
+  const [pixelsInput] = model.images.inputs;
+  const decoder = new ImageDecoder();
+  const zeroShot: ZeroShotModel = {
+    classes: new ClassVectors(model),
+    slots: new Slots(picturesAtOnce),
+    picture: (source) => readPicture(source, decoder, open),
+    embed: async (image) => {
+      const { image_embeds } = await runner.run({ [pixelsInput!.name]: model.preprocessor.batch([image]) });
+      return image_embeds!.data as Float32Array;
+    },
+  };
+  return Predictor.over(task, zeroShotAnswers, zeroShot, { release: () => releaseTowers(model) });
+}

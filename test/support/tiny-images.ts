@@ -1,0 +1,92 @@
+/** Small pictures in folders by class, and small models that read them. */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
+import type { ConfigJson } from "../../src/models/config.ts";
+import { Random } from "../../src/tensor/random.ts";
+import { writeTinyModel } from "./tiny-model.ts";
+
+/** A picture of noise around one colour. */
+export function noisyPicture(
+  { width, height }: { width: number; height: number },
+  colour: readonly [number, number, number],
+  random: Random,
+): Uint8Array {
+  const pixels = new Uint8Array(width * height * 3);
+  for (let at = 0; at < pixels.length; at++)
+    pixels[at] = Math.max(0, Math.min(255, colour[at % 3]! + Math.round(40 * random.normal())));
+  return pixels;
+}
+
+const colours = { blue: [60, 80, 170], green: [60, 170, 80], red: [170, 80, 60] } as const;
+
+/** Writes `folder/<colour>/<n>.png`, `count` of each of three colours, 18 × 16 pixels; returns the folder. */
+export async function writeTinyImages(folder: string, count: number, seed = 1): Promise<string> {
+  const random = new Random(seed);
+  const size = { width: 18, height: 16 };
+  for (const [name, colour] of Object.entries(colours)) {
+    mkdirSync(join(folder, name), { recursive: true });
+    for (let at = 0; at < count; at++) {
+      const raw = { ...size, channels: 3 as const };
+      const file = join(folder, name, `${String(at).padStart(3, "0")}.png`);
+      await sharp(noisyPicture(size, colour, random), { raw })
+        .png()
+        .toFile(file);
+    }
+  }
+  return folder;
+}
+
+const layers = { num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 32 };
+
+/** config.json of a ViT for pictures of 16 × 16. */
+export const tinyVit = {
+  architectures: ["ViTForImageClassification"],
+  model_type: "vit",
+  image_size: 16,
+  patch_size: 4,
+  initializer_range: 0.1,
+  hidden_size: 16,
+  ...layers,
+};
+
+/** config.json of an MAE for pictures of 16 × 16. */
+export const tinyMae = {
+  ...tinyVit,
+  architectures: ["ViTMAEForPreTraining"],
+  model_type: "vit_mae",
+  decoder_hidden_size: 16,
+  decoder_num_hidden_layers: 1,
+  decoder_num_attention_heads: 2,
+  decoder_intermediate_size: 32,
+};
+
+/** Writes a model of random weights with its preprocessor; returns the folder. */
+export async function writeTinyImageModel(folder: string, config: ConfigJson, seed = 7): Promise<string> {
+  await writeTinyModel(folder, config, seed);
+  const side = Number(config.image_size);
+  const preprocessor = {
+    image_processor_type: "ViTImageProcessor",
+    do_resize: true,
+    size: { height: side, width: side },
+    resample: 2,
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: true,
+    image_mean: [0.5, 0.4, 0.6],
+    image_std: [0.25, 0.2, 0.3],
+  };
+  writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify(preprocessor));
+  return folder;
+}
+
+/** A PNG file of one colour with noise. */
+export function pngOf(side: number, seed: number): Promise<Buffer> {
+  const size = { width: side, height: side };
+  const random = new Random(seed);
+  const raw = { ...size, channels: 3 as const };
+  return sharp(noisyPicture(size, [90, 140, 60], random), { raw })
+    .png()
+    .toBuffer();
+}
