@@ -44,7 +44,11 @@ describe("nodes", () => {
     const weight = parameter([2], { kind: "normal", std: 0.02 }, "float32", false);
     expect([isInput(x), isParameter(x), inputName(x)]).toEqual([true, false, "x"]);
     expect([isInput(weight), isParameter(weight)]).toEqual([false, true]);
-    expect(parameterAttrs(weight)).toEqual({ init: { kind: "normal", std: 0.02 }, isTrainable: false });
+    expect(parameterAttrs(weight)).toEqual({
+      init: { kind: "normal", std: 0.02 },
+      isTrainable: false,
+      rateFactor: 1,
+    });
     expect(constantValue(x)).toBeUndefined();
   });
 
