@@ -3,8 +3,9 @@
 
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { packageUrl } from "../runtime/package-root.ts";
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+const { version } = JSON.parse(readFileSync(packageUrl("package.json"), "utf8")) as {
   version: string;
 };
 

@@ -27,7 +27,7 @@ export class ThreadedGenerator implements Generator {
   static async open(folder: string, options: SessionOptions = {}): Promise<ThreadedGenerator> {
     const { log = warnOnce, ...rest } = options;
     const init: GeneratorInit = { folder, options: rest };
-    const thread = await startThread<GeneratorApi>(workerUrl("./generator-worker", import.meta.url), init);
+    const thread = await startThread<GeneratorApi>(workerUrl("generation/generator-worker"), init);
     const description = await thread.call("describe");
     description.notices.forEach(log);
     return new ThreadedGenerator(thread, description);

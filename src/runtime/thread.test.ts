@@ -134,18 +134,13 @@ describe("startThread", () => {
 });
 
 describe("workerUrl", () => {
-  test("of a caller in src/ is the built file in dist/", () => {
-    const path = fileURLToPath(workerUrl("./session-worker", import.meta.url));
+  test("is the built file in dist/, also for a caller in src/", () => {
+    const path = fileURLToPath(workerUrl("runtime/session-worker"));
     expect(path).toMatch(/dist[\\/]runtime[\\/]session-worker\.js$/);
   });
 
-  test("of a built caller is the file beside it", () => {
-    const url = workerUrl("./session-worker", "file:///app/dist/runtime/threaded-session.js");
-    expect(url.href).toBe("file:///app/dist/runtime/session-worker.js");
-  });
-
   test("names the build when the file is missing", () => {
-    expect(() => workerUrl("./no-such-worker", import.meta.url)).toThrow(ConfigError);
-    expect(() => workerUrl("./no-such-worker", import.meta.url)).toThrow('run "npm run build"');
+    expect(() => workerUrl("runtime/no-such-worker")).toThrow(ConfigError);
+    expect(() => workerUrl("runtime/no-such-worker")).toThrow('run "npm run build"');
   });
 });

@@ -9,6 +9,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { ConfigError, RuntimeFailure } from "../errors.ts";
+import { packageUrl } from "./package-root.ts";
 import { type Call, type Reply, START, STOP, type StoppedFlag } from "./serve-thread.ts";
 import { pack, unpack, unpackError } from "./wire.ts";
 
@@ -135,15 +136,12 @@ export async function startThread<Api>(moduleUrl: URL, init: unknown): Promise<T
 }
 
 /**
- * The JavaScript file of a worker module that lies beside the caller: `workerUrl("./x-worker", import.meta.url)`.
- * A worker cannot load TypeScript, so a caller in src/ gets the built file in dist/.
+ * The JavaScript file of a worker module, by its path in src/: `workerUrl("runtime/session-worker")`. A worker cannot load
+ * TypeScript, so this is the built file in dist/ also where the caller is not built.
  * @throws ConfigError when it is not built.
  */
-export function workerUrl(name: string, importMetaUrl: string): URL {
-  const url = new URL(`${name}.js`, importMetaUrl);
-  if (!importMetaUrl.endsWith(".ts")) return url;
-  const at = url.href.lastIndexOf("/src/");
-  const built = new URL(`${url.href.slice(0, at)}/dist/${url.href.slice(at + "/src/".length)}`);
+export function workerUrl(name: string): URL {
+  const built = packageUrl(`dist/${name}.js`);
   if (!existsSync(built)) {
     throw new ConfigError(`worker ${name}: ${fileURLToPath(built)} does not exist; run "npm run build"`);
   }

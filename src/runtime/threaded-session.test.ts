@@ -56,7 +56,7 @@ describe("ThreadedSession", () => {
 
   test("rejects a run that is under way when its thread is terminated", async () => {
     const init = { source: { bytes: slowModel }, options: { threads: 1 } };
-    const thread = await startThread<SessionApi>(workerUrl("./session-worker", import.meta.url), init);
+    const thread = await startThread<SessionApi>(workerUrl("runtime/session-worker"), init);
     const run = thread.call("run", { x: square() }, ["y100"]);
     await new Promise((resolve) => setTimeout(resolve, 20));
     await Promise.all([expect(run).rejects.toMatchObject({ code: "interrupted" }), thread.terminate()]);

@@ -48,7 +48,7 @@ export class ThreadedSession implements Session {
   ): Promise<ThreadedSession> {
     const { log = warnOnce, ...rest } = options;
     const init: SessionInit = { source, options: rest };
-    const thread = await startThread<SessionApi>(workerUrl("./session-worker", import.meta.url), init);
+    const thread = await startThread<SessionApi>(workerUrl("runtime/session-worker"), init);
     const description = await thread.call("describe");
     description.notices.forEach(log);
     return new ThreadedSession(thread, nameOf(source), description);

@@ -94,7 +94,7 @@ export class ModelHost {
     try {
       const { session } = this.options;
       const init: ModelInit = { folder: this.model.folder, ...(session && { session }) };
-      const thread = await startThread<ModelApi>(workerUrl("./model-worker", import.meta.url), init);
+      const thread = await startThread<ModelApi>(workerUrl("serve/model-worker"), init);
       this.description = await thread.call("describe");
       this.state = "ready";
       return thread;

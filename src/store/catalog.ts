@@ -5,6 +5,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../errors.ts";
+import { packageUrl } from "../runtime/package-root.ts";
 import { type Manifest, manifestFile, readManifest } from "./manifest.ts";
 import { nearest } from "./nearest.ts";
 import { ModelStore } from "./store.ts";
@@ -21,7 +22,7 @@ export interface CatalogModel {
 }
 
 /** `models/` of this package. */
-const packageModels = fileURLToPath(new URL("../../models", import.meta.url));
+const packageModels = fileURLToPath(packageUrl("models"));
 
 export class Catalog {
   constructor(

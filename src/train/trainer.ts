@@ -172,7 +172,7 @@ function startStep({
   };
   const given = Object.entries(wanted).filter(([, value]) => value !== undefined);
   const init: StepInit = { config, weightsFolder, options: Object.fromEntries(given) };
-  return startThread<StepApi>(workerUrl("./step-worker", import.meta.url), init);
+  return startThread<StepApi>(workerUrl("train/step-worker"), init);
 }
 
 const samplerOf = (
