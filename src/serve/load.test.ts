@@ -1,5 +1,7 @@
 /** The server under load, over real connections. */
 
+import { once } from "node:events";
+import { connect } from "node:net";
 import { join } from "node:path";
 import autocannon from "autocannon";
 import type { FastifyInstance } from "fastify";
@@ -116,6 +118,17 @@ describe("a server under load", () => {
       .poll(() => metricOf(/tesserae_requests_total\{model="heavy",outcome="cancelled"\} (\d+)/), patiently)
       .toBe(1);
     expect(await metricOf(/tesserae_batch_size_texts_sum\{model="heavy"\} (\d+)/)).toBe(64);
+  });
+
+  test("closes at once although a connection is open on which no request came", async () => {
+    await start(small);
+    const connected = connect(Number(new URL(url).port), "127.0.0.1");
+    await once(connected, "connect");
+    await fetch(`${url}/health`); // the server has seen the earlier connection
+    const startMs = performance.now();
+    await server.close();
+    expect(performance.now() - startMs).toBeLessThan(5000);
+    connected.destroy();
   });
 
   test("answers every request that has arrived before it closes", async () => {

@@ -1,6 +1,7 @@
 /** The HTTP server: predictions, models, health, metrics and a page to try them. */
 
 import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import Fastify, { type FastifyInstance } from "fastify";
 import { RequestError } from "../errors.ts";
 import type { SessionOptions } from "../runtime/session.ts";
@@ -67,7 +68,24 @@ export async function buildServer(options: ServerOptions = {}): Promise<FastifyI
     if (state.isClosing) reply.header("connection", "close");
   });
   server.addHook("onClose", () => pool.closeAll());
+  closeUnused(server);
   return server;
+}
+
+/**
+ * Connections on which no request came, as browsers open them ahead, are not idle to Node: the server would wait for their
+ * time-out of a minute before it ends.
+ */
+function closeUnused(server: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  server.server.on("connection", (socket: Socket) => {
+    unused.add(socket);
+    socket.once("close", () => unused.delete(socket));
+  });
+  server.server.on("request", ({ socket }) => unused.delete(socket));
+  server.addHook("preClose", async () => {
+    for (const socket of unused) socket.destroy();
+  });
 }
 
 function createFastify(limits: Limits, log: ServerOptions["log"]): FastifyInstance {
