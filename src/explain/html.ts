@@ -5,39 +5,23 @@ import type { AttentionMap } from "./attention.ts";
 import type { Explanation } from "./explain.ts";
 import { attentionScript } from "./html-attention.ts";
 import { attributionScript } from "./html-attribution.ts";
+import { escapeHtml, explanationPage } from "./html-page.ts";
 import { pictureScript } from "./html-picture.ts";
-import { pageStyle } from "./html-style.ts";
 
 /** The page of an explanation; `model` is the name it shows. */
 export function explanationHtml(model: string, explanation: Explanation): string {
   const { architecture, task, attribution, leftOut } = explanation;
-  const about = [model, architecture, task].map(escapeHtml).join(" · ");
   const note =
     leftOut > 0 ? `<p class="hint">${leftOut} tokens beyond the longest input were not read.</p>` : "";
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<title>${escapeHtml(model)}: explanation</title>
-<link rel="icon" href="data:,">
-<style>${pageStyle}</style>
-</head>
-<body>
-<header><span class="mark" aria-hidden="true"></span><h1>Explanation</h1><p>${about}</p></header>
-${note}
+  const body = `${note}
 <main>
 ${attribution ? attributionSection(attribution) : ""}
 ${attentionSection}
 </main>
 <noscript><p>The pictures need JavaScript.</p></noscript>
 <script type="application/json" id="data">${escapeJson(pageData(explanation))}</script>
-<script>${attributionScript}${pictureScript}${attentionScript}</script>
-</body>
-</html>
-`;
+<script>${attributionScript}${pictureScript}${attentionScript}</script>`;
+  return explanationPage({ model, architecture, task, body, hasScript: true });
 }
 
 function attributionSection({
@@ -110,10 +94,6 @@ const base64Of = ({ data }: Tensor): string =>
   Buffer.from(Uint16Array.from(data as Float32Array, (value) => Math.round(value * 65535)).buffer).toString(
     "base64",
   );
-
-/** Text that may stand in a page. */
-export const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
 
 /** JSON that no script element ends in. */
 const escapeJson = (value: object): string => JSON.stringify(value).replaceAll("<", "\\u003c");

@@ -3,8 +3,7 @@
 import { encodePng } from "../vision/encode.ts";
 import type { RgbImage } from "../vision/image.ts";
 import { sideBySide } from "../vision/paste.ts";
-import { escapeHtml } from "./html.ts";
-import { pageStyle } from "./html-style.ts";
+import { escapeHtml, explanationPage } from "./html-page.ts";
 import { drawAttribution, drawMap } from "./image-drawing.ts";
 import type { ImageExplanation } from "./image-explain.ts";
 
@@ -28,32 +27,18 @@ export function imageExplanationPng(explanation: ImageExplanation): Promise<Uint
 /** The page of an explanation; `model` is the name it shows. */
 export async function imageExplanationHtml(model: string, explanation: ImageExplanation): Promise<string> {
   const { architecture, task } = explanation;
-  const about = [model, architecture, task].map(escapeHtml).join(" · ");
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>${escapeHtml(model)}: explanation</title>
-<link rel="icon" href="data:,">
-<style>${pageStyle}
+  const body = `<main>
+${await answerSection(explanation)}
+${await attentionSection(explanation)}
+</main>`;
+  return explanationPage({ model, architecture, task, body, style: figureStyle });
+}
+
+const figureStyle = `
 .figures { display: flex; flex-wrap: wrap; gap: 1rem; }
 figure { margin: 0; } figcaption { font-size: .875rem; color: var(--soft); }
 figure img { display: block; border-radius: 4px; image-rendering: pixelated; max-width: 100%; }
-</style>
-</head>
-<body>
-<header><span class="mark" aria-hidden="true"></span><h1>Explanation</h1><p>${about}</p></header>
-<main>
-${await answerSection(explanation)}
-${await attentionSection(explanation)}
-</main>
-</body>
-</html>
 `;
-}
 
 const show = (value: number): string => value.toFixed(3).replace("-", "−");
 

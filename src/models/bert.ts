@@ -22,7 +22,14 @@ import { LearnedPositions } from "../nn/positions.ts";
 import { RelativeKeys, RelativeKeysAndQueries, reversedRow } from "../nn/positions-shaw.ts";
 import type { NameMap } from "../weights/names.ts";
 import { activationName, id2label, problemType, rate, size } from "./config.ts";
-import { askedTokens, classificationLoss, spanOutputs, tokenLoss, tokenLossOutputs } from "./heads.ts";
+import {
+  askedTokens,
+  classOutputs,
+  spanOutputs,
+  tokenLoss,
+  tokenLossOutputs,
+  tokenOutputs,
+} from "./heads.ts";
 import { choiceRows, requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 
@@ -276,7 +283,7 @@ export class BertForNextSentencePrediction implements Model {
 
   forward(ctx: Context, inputs: Inputs): Outputs {
     const logits = this.nextSentence.forward(this.pooler.forward(this.bert.forward(ctx, inputs)));
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 
@@ -301,8 +308,7 @@ export class BertForSequenceClassification implements Model {
   forward(ctx: Context, inputs: Inputs): Outputs {
     const pooled = ctx.dropout(this.pooler.forward(this.bert.forward(ctx, inputs)), headDropout(this.config));
     const logits = this.classifier.forward(pooled);
-    if (!inputs.labels) return { logits };
-    return { loss: classificationLoss(logits, inputs.labels, this.config.problemType), logits };
+    return classOutputs(logits, inputs, this.config.problemType);
   }
 }
 
@@ -322,7 +328,7 @@ export class BertForTokenClassification implements Model {
   forward(ctx: Context, inputs: Inputs): Outputs {
     const hidden = ctx.dropout(this.bert.forward(ctx, inputs), headDropout(this.config));
     const logits = this.classifier.forward(hidden);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 
@@ -361,7 +367,7 @@ export class BertForMultipleChoice implements Model {
     const { rows, shape } = choiceRows(inputs, "BERT");
     const pooled = ctx.dropout(this.pooler.forward(this.bert.forward(ctx, rows)), headDropout(this.config));
     const logits = reshape(this.classifier.forward(pooled), shape);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 

@@ -106,6 +106,11 @@ function asMap(tokens: Node, [height, width]: Grid): Node {
 
 type Grid = readonly [number, number];
 
+function gridOf(map: Node): Grid {
+  const [, , height, width] = map.shape as [Dim, Dim, number, number];
+  return [height, width];
+}
+
 /** Overlapping patches of the image or of the stage before, normalised. */
 class ConvEmbedding {
   readonly projection: Conv2d;
@@ -124,7 +129,7 @@ class ConvEmbedding {
   /** [B, C, H, W] → [B, D, H', W']. */
   forward(x: Node): Node {
     const map = this.projection.forward(x);
-    return asMap(this.norm.forward(asTokens(map)), map.shape.slice(2) as unknown as Grid);
+    return asMap(this.norm.forward(asTokens(map)), gridOf(map));
   }
 }
 
@@ -240,7 +245,7 @@ class CvtStage {
   /** Captures `attentions.N.M` of layer M. */
   forward(ctx: Context, x: Node, stage: number): StageOutput {
     const map = ctx.dropout(this.embedding.forward(x), this.config.dropRate);
-    const grid = map.shape.slice(2) as unknown as Grid;
+    const grid = gridOf(map);
     const patches = asTokens(map);
     const first = this.classToken && broadcastTo(this.classToken, [map.shape[0]!, 1, this.config.embedDim]);
     const tokens = this.layers.reduce(

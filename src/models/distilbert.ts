@@ -21,7 +21,7 @@ import { LayerNorm } from "../nn/norm.ts";
 import { LearnedPositions, sinusoids } from "../nn/positions.ts";
 import type { NameMap } from "../weights/names.ts";
 import { activationName, id2label, problemType, rate, size } from "./config.ts";
-import { askedTokens, classificationLoss, spanOutputs, tokenLoss, tokenLossOutputs } from "./heads.ts";
+import { askedTokens, classOutputs, spanOutputs, tokenLossOutputs, tokenOutputs } from "./heads.ts";
 import { choiceRows, requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 
@@ -212,7 +212,7 @@ export class DistilBertForSequenceClassification implements Model {
   forward(ctx: Context, inputs: Inputs): Outputs {
     const { problemType: problem, seqClassifDropout: dropout } = this.config;
     const logits = textScores(ctx, this.distilbert.forward(ctx, inputs), this, dropout);
-    return inputs.labels ? { loss: classificationLoss(logits, inputs.labels, problem), logits } : { logits };
+    return classOutputs(logits, inputs, problem);
   }
 }
 
@@ -232,7 +232,7 @@ export class DistilBertForTokenClassification implements Model {
   forward(ctx: Context, inputs: Inputs): Outputs {
     const hidden = ctx.dropout(this.distilbert.forward(ctx, inputs), this.config.dropout);
     const logits = this.classifier.forward(hidden);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 
@@ -275,7 +275,7 @@ export class DistilBertForMultipleChoice implements Model {
     const { rows, shape } = choiceRows(inputs, "DistilBERT");
     const scores = textScores(ctx, this.distilbert.forward(ctx, rows), this, this.config.seqClassifDropout);
     const logits = reshape(scores, shape);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 

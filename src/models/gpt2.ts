@@ -31,7 +31,7 @@ import type { Dim } from "../tensor/dims.ts";
 import type { NameMap } from "../weights/names.ts";
 import { activationName, id2label, problemType, rate, size } from "./config.ts";
 import type { DecoderStep, GenerativeModel } from "./generative.ts";
-import { classificationLoss, nextTokens, tokenLoss, tokenLossOutputs } from "./heads.ts";
+import { classOutputs, nextTokens, tokenLossOutputs, tokenOutputs } from "./heads.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 
 export const gpt2ConfigSchema = z.object({
@@ -271,8 +271,7 @@ export class Gpt2ForSequenceClassification implements Model {
   forward(ctx: Context, inputs: Inputs): Outputs {
     const hidden = this.transformer.forward(ctx, inputs);
     const logits = this.score.forward(gather(flattenRows(hidden), this.lastTokens(inputs)));
-    if (!inputs.labels) return { logits };
-    return { loss: classificationLoss(logits, inputs.labels, this.config.problemType), logits };
+    return classOutputs(logits, inputs, this.config.problemType);
   }
 
   /** Where each row's last token is, among those of all rows; padding stands behind it. int64 [B]. */
@@ -302,7 +301,7 @@ export class Gpt2ForTokenClassification implements Model {
   forward(ctx: Context, inputs: Inputs): Outputs {
     const hidden = ctx.dropout(this.transformer.forward(ctx, inputs), this.config.classifierDropout ?? 0.1);
     const logits = this.classifier.forward(hidden);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 

@@ -70,6 +70,14 @@ export function classificationLoss(logits: Node, labels: Node, problem: ProblemT
   return kind === "regression" ? meanSquaredError(logits, targets) : binaryCrossEntropy(logits, targets);
 }
 
+/** Logits [..., C] with their cross entropy where labels [...] are given. */
+export const tokenOutputs = (logits: Node, { labels }: Inputs): Outputs =>
+  labels ? { loss: tokenLoss(logits, labels), logits } : { logits };
+
+/** Logits [B, C] of a sequence classifier with their loss where labels are given. */
+export const classOutputs = (logits: Node, { labels }: Inputs, problem: ProblemType): Outputs =>
+  labels ? { loss: classificationLoss(logits, labels, problem), logits } : { logits };
+
 /** Mean of the two cross entropies over positions. logits [B, T]; positions [B], outside [0, T) they do not count. */
 export function spanLoss(startLogits: Node, endLogits: Node, starts: Node, ends: Node): Node {
   const length = startLogits.shape[1] as number;

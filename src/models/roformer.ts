@@ -18,7 +18,7 @@ import { LayerNorm } from "../nn/norm.ts";
 import { rotaryPositions } from "../nn/positions-rotary.ts";
 import type { NameMap } from "../weights/names.ts";
 import { activationName, id2label, problemType, rate, size } from "./config.ts";
-import { askedTokens, classificationLoss, spanOutputs, tokenLoss, tokenLossOutputs } from "./heads.ts";
+import { askedTokens, classOutputs, spanOutputs, tokenLossOutputs, tokenOutputs } from "./heads.ts";
 import { choiceRows, requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 import { lastState } from "./token-states.ts";
@@ -246,8 +246,7 @@ export class RoFormerForSequenceClassification implements Model {
   /** `labels`: int64 [B], or float [B] or [B, C] for regression and multi-label problems. */
   forward(ctx: Context, inputs: Inputs): Outputs {
     const logits = this.textHead.forward(ctx, this.roformer.forward(ctx, inputs));
-    if (!inputs.labels) return { logits };
-    return { loss: classificationLoss(logits, inputs.labels, this.config.problemType), logits };
+    return classOutputs(logits, inputs, this.config.problemType);
   }
 }
 
@@ -267,7 +266,7 @@ export class RoFormerForTokenClassification implements Model {
   forward(ctx: Context, inputs: Inputs): Outputs {
     const hidden = ctx.dropout(this.roformer.forward(ctx, inputs), this.config.hiddenDropoutProb);
     const logits = this.classifier.forward(hidden);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 
@@ -302,7 +301,7 @@ export class RoFormerForMultipleChoice implements Model {
     const { rows, shape } = choiceRows(inputs, "RoFormer");
     const last = lastState(this.roformer.forward(ctx, rows), rows.attention_mask);
     const logits = reshape(this.classifier.forward(last), shape);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 

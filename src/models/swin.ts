@@ -60,7 +60,10 @@ export type SwinConfig = z.infer<typeof swinConfigSchema>;
 /** Rows and columns of a map. */
 type Grid = readonly [number, number];
 
-const gridOf = (map: Node): Grid => map.shape.slice(1, 3) as unknown as Grid;
+function gridOf(map: Node): Grid {
+  const [, height, width] = map.shape as [Dim, number, number];
+  return [height, width];
+}
 
 /** Norms of embeddings and merging have this epsilon whatever the config says. */
 const fixedEpsilon = 1e-5;

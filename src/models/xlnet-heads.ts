@@ -8,7 +8,7 @@ import type { Context } from "../nn/context.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Init } from "../nn/module.ts";
 import type { NameMap } from "../weights/names.ts";
-import { askedTokens, classificationLoss, spanOutputs, tokenLoss, tokenLossOutputs } from "./heads.ts";
+import { askedTokens, classOutputs, spanOutputs, tokenLossOutputs, tokenOutputs } from "./heads.ts";
 import { choiceRows } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 import { firstState, lastState, meanState, stateAt } from "./token-states.ts";
@@ -92,8 +92,7 @@ export class XLNetForSequenceClassification implements Model {
   forward(ctx: Context, inputs: Inputs): Outputs {
     const hidden = this.transformer.forward(ctx, inputs);
     const logits = this.scores.forward(summaryOf(ctx, hidden, this.summary, this.config, inputs));
-    if (!inputs.labels) return { logits };
-    return { loss: classificationLoss(logits, inputs.labels, this.config.problemType), logits };
+    return classOutputs(logits, inputs, this.config.problemType);
   }
 }
 
@@ -109,7 +108,7 @@ export class XLNetForTokenClassification implements Model {
 
   forward(ctx: Context, inputs: Inputs): Outputs {
     const logits = this.classifier.forward(this.transformer.forward(ctx, inputs));
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 
@@ -133,7 +132,7 @@ export class XLNetForMultipleChoice implements Model {
     const hidden = this.transformer.forward(ctx, rows);
     const summary = summaryOf(ctx, hidden, this.summary, this.config, rows);
     const logits = reshape(this.scores.forward(summary), shape);
-    return inputs.labels ? { loss: tokenLoss(logits, inputs.labels), logits } : { logits };
+    return tokenOutputs(logits, inputs);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Node } from "../graph/node.ts";
 import { add, div, mul, ones, sub, sum } from "../graph/ops/core.ts";
-import { square } from "../graph/ops/math.ts";
+import { maximum, square } from "../graph/ops/math.ts";
 import { batchNorm } from "../graph/ops/norm.ts";
 import { mean } from "../graph/ops/reduce.ts";
 import type { Context } from "./context.ts";
@@ -56,7 +56,7 @@ export class BatchNorm {
     const batchMean = mean(x, axes);
     const variance = mean(square(sub(x, centre)), axes);
     const count = sum(ones(x.dtype, x.shape.with(1, 1)));
-    const unbiased = mul(variance, div(count, sub(count, 1)));
+    const unbiased = mul(variance, div(count, maximum(sub(count, 1), 1)));
     const moved = (old: Node, value: Node): Node => add(mul(old, 1 - momentum), mul(value, momentum));
     ctx.updates.set(this.runningMean, moved(this.runningMean, batchMean));
     ctx.updates.set(this.runningVariance, moved(this.runningVariance, unbiased));
