@@ -17,6 +17,7 @@ const layers = [
   ["train"],
   ["store", "parity"],
   ["tasks"],
+  ["compress"],
   ["explain"],
   ["serve"],
   ["index.ts", "cli"],

@@ -103,7 +103,7 @@ export async function readGenerationDefaults(
   folder: string,
   config: ConfigJson,
 ): Promise<GenerationSettings> {
-  const path = join(folder, "generation_config.json");
+  const path = join(sharedFolder(folder), "generation_config.json");
   if (!existsSync(path)) return parseModelDefaults(config, `${folder}: config.json`);
   const text = await readFile(path, "utf8");
   return parseModelDefaults({ ...pickIds(config), ...parseJsonObject(text, path) }, path);

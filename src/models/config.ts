@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
 import { type ActivationName, activations } from "../graph/ops/activation.ts";
+import { isVariantFolder, sharedFolder, variantFile } from "../weights/variant-folder.ts";
 
 /** A parsed `config.json`, its fields as in the file. */
 export type ConfigJson = Readonly<Record<string, unknown>>;
@@ -26,9 +27,18 @@ export function parseConfig<T>(schema: z.ZodType<T>, json: ConfigJson, where: st
   throw new ConfigError(`${where}: config.json is not valid: ${problems.join("; ")}`);
 }
 
-/** @throws ConfigError when the file is missing or is not a JSON object. */
+/**
+ * The config of a model folder; of a variant's, the model's with the variant's own fields laid over it.
+ * @throws ConfigError when a file is missing or is not a JSON object.
+ */
 export async function readConfig(folder: string): Promise<ConfigJson> {
-  const path = join(folder, "config.json");
+  const config = await readJsonObject(join(sharedFolder(folder), "config.json"));
+  if (!isVariantFolder(folder)) return config;
+  const { config: own } = await readJsonObject(join(folder, variantFile));
+  return { ...config, ...(isObject(own) && own) };
+}
+
+async function readJsonObject(path: string): Promise<ConfigJson> {
   let text: string;
   try {
     text = await readFile(path, "utf8");

@@ -16,14 +16,13 @@ const createHost = () =>
     { ref: "masks", name: "masks", source: "folder", folder },
     { maxQueue: 8, session: { threads: 1 } },
   );
-const never = new AbortController().signal;
 const body = { inputs: "the [MASK] was good", parameters: { top_k: 1 } };
 
 describe("a model host", () => {
   test("opens its model at the first request, once for several", async () => {
     const host = createHost();
     expect(host.state).toBe("idle");
-    const answers = await Promise.all([host.predict(body, never), host.predict(body, never)]);
+    const answers = await Promise.all([host.predict(body), host.predict(body)]);
     expect(answers[0]).toEqual(answers[1]);
     expect([host.state, host.description?.task, host.queueLength]).toEqual(["ready", "fill-mask", 0]);
     await host.close();
@@ -33,9 +32,9 @@ describe("a model host", () => {
     const host = createHost();
     const thread = await host.open();
     await thread.send(STOP, []).catch(() => undefined);
-    await expect(host.predict(body, never)).rejects.toMatchObject({ code: "runtime" });
+    await expect(host.predict(body)).rejects.toMatchObject({ code: "runtime" });
     expect(host.state).toBe("idle");
-    expect(await host.predict(body, never)).toHaveLength(1);
+    expect(await host.predict(body)).toHaveLength(1);
     await host.close();
   });
 
@@ -43,10 +42,10 @@ describe("a model host", () => {
     const late = join(root, "late");
     const model = { ref: "late", name: "late", source: "folder", folder: late } as const;
     const host = new ModelHost(model, { maxQueue: 8 });
-    await expect(host.predict(body, never)).rejects.toMatchObject({ code: "not_found" });
+    await expect(host.predict(body)).rejects.toMatchObject({ code: "not_found" });
     expect(host.state).toBe("failed");
     await writeTinyModel(late, tinyConfig("BertForMaskedLM"));
-    expect(await host.predict(body, never)).toHaveLength(1);
+    expect(await host.predict(body)).toHaveLength(1);
     await host.close();
   });
 });

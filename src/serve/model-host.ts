@@ -27,6 +27,21 @@ export interface Question {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
+/** When an answer is of use, and to whom. */
+export interface PredictOptions {
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds from now after which the answer is of no use; default: it always is. */
+  readonly deadlineMs?: number | undefined;
+  /** Default "normal". */
+  readonly priority?: Priority | undefined;
+  /** On whose behalf; tenants share a model fairly. Default: all are one. */
+  readonly tenant?: string | undefined;
+}
+
+/** Under load, high gets four times the share of normal, and normal four times that of low. */
+export type Priority = "high" | "normal" | "low";
+
 /** Seconds a rejected caller is asked to wait before the speed of the model is known. */
 const firstRetrySeconds = 1;
 
@@ -64,7 +79,7 @@ export class ModelHost {
    * The pipeline's result for `inputs`.
    * @throws OverloadError when too much waits; RuntimeFailure, code interrupted, when `signal` aborts.
    */
-  async predict({ inputs, parameters }: Question, signal: AbortSignal): Promise<unknown> {
+  async predict({ inputs, parameters }: Question, { signal }: PredictOptions = {}): Promise<unknown> {
     const count = countInputs(inputs);
     this.assertRoom(count);
     this.queueLength += count;
@@ -108,12 +123,12 @@ export class ModelHost {
   private async call(
     inputs: unknown,
     parameters: Readonly<Record<string, unknown>>,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<unknown> {
     const thread = await this.open();
     const id = this.predictions++;
     const cancel = (): void => void thread.call("cancel", id).catch(() => undefined);
-    signal.addEventListener("abort", cancel, { once: true });
+    signal?.addEventListener("abort", cancel, { once: true });
     try {
       const { result, batches } = await thread.call("predict", id, inputs, parameters);
       for (const record of batches) this.options.onBatch?.(this.model.ref, record);
@@ -122,7 +137,7 @@ export class ModelHost {
       if (error instanceof RuntimeFailure && error.code === "runtime") await this.dropDeadThread(thread);
       throw error;
     } finally {
-      signal.removeEventListener("abort", cancel);
+      signal?.removeEventListener("abort", cancel);
     }
   }
 

@@ -56,7 +56,7 @@ async function predict(
     const question = (await host.readsPictures())
       ? await readImageBody(request, limits, signal)
       : parseBody(request.body, limits);
-    const result = await host.predict(question, signal);
+    const result = await host.predict(question, { signal });
     // Serialised here: Fastify would send a bare string or number as text.
     reply.type("application/json");
     return JSON.stringify(result);

@@ -6,19 +6,25 @@ import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../errors.ts";
 import { packageUrl } from "../runtime/package-root.ts";
+import { sharedFolder } from "../weights/variant-folder.ts";
 import { type Manifest, manifestFile, readManifest } from "./manifest.ts";
 import { nearest } from "./nearest.ts";
+import { parseRef } from "./ref.ts";
 import { ModelStore } from "./store.ts";
+import { openVariant, type StoredVariant, variantAt } from "./variants.ts";
 
 /** A model that can be opened. */
 export interface CatalogModel {
-  /** How to ask for exactly this model: `name@version`, or a bundled model's or folder's name. */
+  /** How to ask for exactly this model: `name@version`, or a bundled model's or folder's name, with `:variant`. */
   readonly ref: string;
   readonly name: string;
   readonly source: "store" | "bundled" | "folder";
+  /** What to open: a variant's own folder where one is asked for. */
   readonly folder: string;
   /** Models outside the store may have none. */
   readonly manifest?: Manifest | undefined;
+  /** The variant that is asked for. */
+  readonly variant?: StoredVariant | undefined;
 }
 
 /** `models/` of this package. */
@@ -45,13 +51,16 @@ export class Catalog {
   }
 
   /**
-   * The model of a name: `name` (the newest version), `name@3` or a bundled model.
+   * The model of a name: `name` (the newest version), `name@3` or a bundled model; a variant of it after `@int8` or
+   * `:int8`.
    * @throws ConfigError, code not_found, that suggests the nearest name.
    */
   async find(ref: string): Promise<CatalogModel> {
+    const { whole, variant } = splitVariant(ref);
     const models = await this.list();
-    const found = models.find((model) => model.ref === ref) ?? models.findLast((model) => model.name === ref);
-    if (found) return found;
+    const found =
+      models.find((model) => model.ref === whole) ?? models.findLast((model) => model.name === whole);
+    if (found) return variant === undefined ? found : variantOf(found, variant);
     const versions = models.filter(({ name }) => name === ref.split("@")[0]).map((model) => model.ref);
     throw new ConfigError(`model "${ref}": ${advice(ref, versions, models)}`, { code: "not_found" });
   }
@@ -78,8 +87,22 @@ export class Catalog {
 }
 
 async function modelIn(folder: string, name: string, source: CatalogModel["source"]): Promise<CatalogModel> {
-  const manifest = existsSync(join(folder, manifestFile)) ? await readManifest(folder) : undefined;
-  return { ref: name, name, source, folder, manifest };
+  const own = sharedFolder(folder);
+  const manifest = existsSync(join(own, manifestFile)) ? await readManifest(own) : undefined;
+  return { ref: name, name, source, folder, manifest, variant: await variantAt(folder) };
+}
+
+async function variantOf(model: CatalogModel, name: string): Promise<CatalogModel> {
+  const variant = await openVariant(model.folder, name);
+  const ref = `${model.ref}${model.ref.includes("@") ? ":" : "@"}${name}`;
+  return { ...model, ref, folder: variant.folder, variant };
+}
+
+/** The reference without its variant. What is no reference of the store may still name a folder. */
+function splitVariant(ref: string): { whole: string; variant?: string } {
+  if (!ref.includes("@")) return { whole: ref };
+  const { name, version, variant } = parseRef(ref);
+  return { whole: version === undefined ? name : `${name}@${version}`, ...(variant && { variant }) };
 }
 
 function advice(ref: string, versions: readonly string[], models: readonly CatalogModel[]): string {

@@ -3,17 +3,18 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
+import { variantsFolder } from "../weights/variant-folder.ts";
 
 export const manifestFile = "manifest.json";
 
-const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
-const fileSchema = z.object({ sha256: sha256Schema, sizeBytes: z.int().nonnegative() });
+export const fileSchema = z.object({ sha256: sha256Schema, sizeBytes: z.int().nonnegative() });
 
-const lineageSchema = z.object({
+export const lineageSchema = z.object({
   /** The version it was trained or made from, as `name@3`, or a hub model with its commit. */
   parent: z.string().optional(),
   /** The command line that made it. */
@@ -50,17 +51,18 @@ export function encodeManifest(manifest: Manifest): string {
 }
 
 /** Reads a version's manifest. @throws ConfigError when it is missing or not valid. */
-export async function readManifest(folder: string): Promise<Manifest> {
-  const path = join(folder, manifestFile);
+export const readManifest = (folder: string): Promise<Manifest> =>
+  readRecord(join(folder, manifestFile), manifestSchema);
+
+/** Reads a JSON file of the store. @throws ConfigError when it is missing or not valid. */
+export async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   try {
-    return manifestSchema.parse(JSON.parse(await readFile(path, "utf8")));
+    return schema.parse(JSON.parse(await readFile(path, "utf8")));
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
     throw new ConfigError(
-      `${path}: is not a valid manifest: ${reason}; remove this version and add it again`,
-      {
-        cause,
-      },
+      `${path}: is not a valid ${basename(path, ".json")}: ${reason}; remove this version and add it again`,
+      { cause },
     );
   }
 }
@@ -72,13 +74,13 @@ export async function hashFiles(folder: string): Promise<Record<string, StoredFi
   return files;
 }
 
-/** Paths of all files under `folder` except the manifest, sorted, with `/`. */
+/** Paths of all files under `folder` except the manifest and the variants, sorted, with `/`. */
 export async function listFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll(sep, "/"))
-    .filter((path) => path !== manifestFile)
+    .filter((path) => path !== manifestFile && !path.startsWith(`${variantsFolder}/`))
     .sort();
 }
 

@@ -8,7 +8,30 @@ describe("names and references", () => {
     expect(parseRef("bert_v1.5-x@12")).toEqual({ name: "bert_v1.5-x", version: 12 });
   });
 
-  test.each(["", "@1", "a@", "a@0", "a@01", "a@x", "a@1@2", "a/b", "..", "-a", "a".repeat(97)])(
+  test("a variant is named after the name or after the version", () => {
+    expect(parseRef("reviews@int8")).toEqual({ name: "reviews", variant: "int8" });
+    expect(parseRef("reviews@3:int8-static")).toEqual({ name: "reviews", version: 3, variant: "int8-static" });
+  });
+
+  test.each([
+    "",
+    "@1",
+    "a@",
+    "a@0",
+    "a@01",
+    "a@X",
+    "a@1:",
+    "a@1:2",
+    "a@:int8",
+    "a@int8:1",
+    "a@1int8",
+    "a@1@2",
+    "a:int8",
+    "a/b",
+    "..",
+    "-a",
+    "a".repeat(97),
+  ])(
     'the reference "%s" is refused',
     (ref) => expect(() => parseRef(ref)).toThrow(ConfigError),
   );

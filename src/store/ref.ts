@@ -1,4 +1,4 @@
-/** Names of models in the store and references to their versions. */
+/** Names of models in the store and references to their versions and variants. */
 
 import { ConfigError } from "../errors.ts";
 
@@ -13,17 +13,38 @@ export function assertStoreName(name: string): void {
   );
 }
 
-/** Splits `name` or `name@3`; the version is undefined for the newest. @throws ConfigError for anything else. */
-export function parseRef(ref: string): { name: string; version?: number } {
-  const [name = "", version, ...rest] = ref.split("@");
+const variantPattern = /^[a-z][a-z0-9._-]{0,31}$/;
+
+/** @throws ConfigError when `name` is not up to 32 small letters, digits, `.`, `_` and `-` that start with a letter. */
+export function assertVariantName(name: string): void {
+  if (variantPattern.test(name)) return;
+  throw new ConfigError(
+    `variant name "${name.slice(0, 120)}": expected up to 32 small letters, digits, ".", "_" and "-", ` +
+      "starting with a letter",
+  );
+}
+
+/** The parts of a reference. Without a version it means the newest, without a variant the version itself. */
+export interface ModelRef {
+  readonly name: string;
+  readonly version?: number;
+  readonly variant?: string;
+}
+
+/** Splits `name`, `name@3`, `name@int8` or `name@3:int8`. @throws ConfigError for anything else. */
+export function parseRef(ref: string): ModelRef {
+  const [name = "", place, ...rest] = ref.split("@");
   assertStoreName(name);
-  if (version === undefined) return { name };
-  if (!/^[1-9]\d{0,8}$/.test(version) || rest.length > 0) {
+  if (place === undefined) return { name };
+  const { version, variant } =
+    /^(?:(?<version>[1-9]\d{0,8})(?::|$))?(?<variant>.*)$/.exec(place)?.groups ?? {};
+  if ((!version && !variant) || (variant && !variantPattern.test(variant)) || place.endsWith(":") || rest.length > 0) {
     throw new ConfigError(
-      `model "${ref}": expected a name, or a name and a version number such as ${name}@1`,
+      `model "${ref}": expected a name, or a name with a version, a variant or both, such as ${name}@1, ` +
+        `${name}@int8 or ${name}@1:int8`,
     );
   }
-  return { name, version: Number(version) };
+  return { name, ...(version && { version: Number(version) }), ...(variant && { variant }) };
 }
 
 /**

@@ -14,6 +14,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../errors.ts";
 import { removeStale, syncFile, syncFolder, writeFileAtomic } from "../weights/atomic.ts";
+import { variantsFolder } from "../weights/variant-folder.ts";
 import { type FillFolder, fillFolder, readFolder, renameUnlessTaken } from "./folders.ts";
 import {
   contentHashOf,
@@ -28,6 +29,7 @@ import {
 } from "./manifest.ts";
 import { nearest } from "./nearest.ts";
 import { assertStoreName, parseRef } from "./ref.ts";
+import { removeVariant } from "./variants.ts";
 
 /** What the maker of a version says about it. */
 export interface VersionInfo {
@@ -74,7 +76,8 @@ export class ModelStore {
     const staged = await this.createStaging();
     try {
       await fillFolder(staged, source);
-      await rm(join(staged, manifestFile), { force: true }); // a copied version brings its own
+      for (const own of [manifestFile, variantsFolder])
+        await rm(join(staged, own), { recursive: true, force: true }); // a copied version brings its own
       const files = await hashFiles(staged);
       if (Object.keys(files).length === 0) throw new ConfigError(`store: "${name}" has no files to add`);
       for (const path of Object.keys(files)) await syncFile(join(staged, path));
@@ -102,7 +105,7 @@ export class ModelStore {
     return versions;
   }
 
-  /** The version of a reference: `name` (the newest) or `name@3`. @throws ConfigError, code not_found. */
+  /** The version of a reference: `name` (the newest) or `name@3`; a variant's is that it belongs to. @throws ConfigError, code not_found. */
   async get(ref: string): Promise<StoredVersion> {
     const { name, version } = parseRef(ref);
     const numbers = await this.numbersOf(name);
@@ -111,10 +114,14 @@ export class ModelStore {
     throw await this.notFound(name, numbers);
   }
 
-  /** Removes one version; its number is not given again. @throws ConfigError when no version is named or it is not there. */
+  /**
+   * Removes one version, whose number is not given again, or one variant of a version (`name@3:int8`).
+   * @throws ConfigError when no version is named or it is not there.
+   */
   async remove(ref: string): Promise<void> {
-    const { name, version } = parseRef(ref);
+    const { name, version, variant } = parseRef(ref);
     if (version === undefined) throw new ConfigError(`store: say which version to remove, such as ${name}@1`);
+    if (variant !== undefined) return removeVariant((await this.get(`${name}@${version}`)).folder, variant);
     const numbers = await this.numbersOf(name);
     if (!numbers.includes(version)) throw await this.notFound(name, numbers);
     const folder = this.folderOf(name, version);

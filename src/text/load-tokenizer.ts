@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { ConfigError } from "../errors.ts";
+import { sharedFolder } from "../weights/variant-folder.ts";
 import { bertTokenizerJson } from "./bert-vocab.ts";
 import { bpeTokenizer, readClipVocabulary, readMerges } from "./bpe-files.ts";
 import { marianTokenizer } from "./marian.ts";
@@ -29,7 +30,8 @@ const loaders: readonly { files: string; load: Loader }[] = [
  * there is no tokenizer.json, the class they name decides how words are cut.
  * @throws ConfigError when the files are missing, damaged or not supported.
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+export async function loadTokenizer(modelFolder: string): Promise<Tokenizer> {
+  const folder = sharedFolder(modelFolder);
   const config = checkTokenizerConfig(
     {
       ...(await readJson(folder, "special_tokens_map.json")),

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../errors.ts";
+import { sharedFolder } from "../weights/variant-folder.ts";
 import type { Size } from "./image.ts";
 import type { PreprocessPlan } from "./preprocess.ts";
 import { type PreprocessorFields, preprocessorSchema } from "./preprocessor-fields.ts";
@@ -17,7 +18,7 @@ export const preprocessorFile = "preprocessor_config.json";
 
 /** Reads the file of a model folder. @throws ConfigError when it is missing or does not hold. */
 export async function readPreprocessor(folder: string): Promise<PreprocessPlan> {
-  const path = join(folder, preprocessorFile);
+  const path = join(sharedFolder(folder), preprocessorFile);
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new ConfigError(`${path}: cannot be read; a vision model needs it`, { cause, code: "not_found" });
   });
