@@ -9,6 +9,7 @@ import type {
   TaggingExample,
 } from "./examples.ts";
 import { verbatimPieces } from "./plain-text.ts";
+import { tagsOfSpans } from "./spans.ts";
 import type { Table } from "./table.ts";
 import { RowError } from "./text-file.ts";
 
@@ -76,7 +77,13 @@ function labelList(value: unknown, column: string): string[] {
   return [...new Set(names)];
 }
 
+/** Words and their tags, or, in tables without a column of words, a text with spans of its characters. */
 export function taggingFrom(table: Table, options: ColumnOptions): Converter<TaggingExample> {
+  const text = findColumn(table, "tokens", options.textColumn) ? undefined : findColumn(table, "text");
+  if (text !== undefined) {
+    const spans = needColumn(table, "spans", options.labelColumn);
+    return (cells) => tagsOfSpans(textOf(cells, text), cells[spans]);
+  }
   const tokenColumn = needColumn(table, "tokens", options.textColumn);
   const tagColumn = needColumn(table, "tags", options.labelColumn);
   return (cells) => {
