@@ -5,7 +5,6 @@
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -13,13 +12,10 @@ import { openDecoder } from "../src/generation/open-decoder.ts";
 import type { GenerationOptions } from "../src/generation/options.ts";
 import { ThreadedGenerator } from "../src/generation/threaded-generator.ts";
 import type { ConfigJson } from "../src/models/config.ts";
-import { architectureOf } from "../src/models/registry.ts";
-import { storedNames } from "../src/models/trace.ts";
-import { initialValue } from "../src/nn/module.ts";
 import { availableThreads } from "../src/runtime/threads.ts";
 import { Random } from "../src/tensor/random.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
-import { writeCheckpoint } from "../src/weights/checkpoint.ts";
+import { writeRandom } from "./write-random.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tesserae-bench-"));
 
@@ -43,19 +39,6 @@ const small: ConfigJson = {
 };
 
 const gpt2: ConfigJson = { architectures: ["GPT2LMHeadModel"], model_type: "gpt2" };
-
-async function writeRandom(name: string, config: ConfigJson): Promise<string> {
-  const folder = join(scratch, name);
-  await mkdir(folder, { recursive: true });
-  const architecture = architectureOf(config);
-  const names = storedNames(architecture, architecture.build(config));
-  await writeCheckpoint(
-    folder,
-    [...names].map(([node, stored]) => [stored, initialValue(node, stored, 0)] as const),
-  );
-  await writeFile(join(folder, "config.json"), JSON.stringify(config));
-  return folder;
-}
 
 async function milliseconds(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
@@ -93,7 +76,7 @@ function sentences(count: number): { source: { input_ids: Tensor } }[] {
 }
 
 async function benchSmall(): Promise<void> {
-  const folder = await writeRandom("small", small);
+  const folder = await writeRandom(join(scratch, "small"), small);
   const rounds = 9;
   const late: number[] = [];
   const early: number[] = [];
@@ -186,7 +169,7 @@ class Reader {
 
 /** Readings and steps alternate, since other users of the machine take bandwidth from both; the ratio is the rounds' median. */
 async function benchGpt2(): Promise<void> {
-  const folder = await writeRandom("gpt2", gpt2);
+  const folder = await writeRandom(join(scratch, "gpt2"), gpt2);
   const weightBytes = 124_439_808 * 4;
   const reader = new Reader();
   await reader.bandwidth();

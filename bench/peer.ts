@@ -8,6 +8,8 @@ export interface Answer {
   readonly seconds: number;
   /** Largest resident size so far. */
   readonly peakBytes: number;
+  /** Tokens that were generated, where the work is that. */
+  readonly ids?: readonly number[];
 }
 
 /** A measured program. */

@@ -18,6 +18,7 @@ const layers = [
   ["store", "parity"],
   ["tasks"],
   ["compress"],
+  ["export"],
   ["explain"],
   ["serve"],
   ["index.ts", "cli"],

@@ -15,8 +15,10 @@ export const errorCodes = {
   not_found: { status: 404, meaning: "no model, version, file or task of that name" },
   unsupported: { status: 501, meaning: "the architecture, task or provider is not supported" },
   overloaded: { status: 429, meaning: "the queue is full; retry later" },
+  deadline: { status: 504, meaning: "the deadline passed before there was an answer" },
   runtime: { status: 500, meaning: "ONNX Runtime or a worker thread failed" },
   interrupted: { status: 503, meaning: "the work was stopped before it ended" },
+  unavailable: { status: 503, meaning: "nothing that could answer is there now; retry later" },
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
@@ -52,10 +54,16 @@ export class ConfigError extends TesseraeError {
   }
 }
 
+/** What is wrong with an image file. */
+export type ImageProblem = "damaged" | "animated" | "wrong type" | "too large";
+
 /** An image that is damaged, too large or of a format that is not read. */
 export class ImageError extends TesseraeError {
-  constructor(message: string, options?: ErrorOptions) {
+  readonly problem: ImageProblem;
+
+  constructor(message: string, options?: ErrorOptions & { problem?: ImageProblem }) {
     super("image", message, options);
+    this.problem = options?.problem ?? "damaged";
   }
 }
 

@@ -86,3 +86,9 @@ export function interruptSignal(onInterrupt: () => void): { signal: AbortSignal;
     dispose: () => void process.off("SIGINT", stop).off("SIGTERM", stop),
   };
 }
+
+/** The command as it was called, for the lineage and for resuming. */
+export const commandLine = (): string => ["tesserae", ...process.argv.slice(2).map(quoted)].join(" ");
+
+const quoted = (argument: string): string =>
+  /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;

@@ -45,11 +45,22 @@ export function readOptions(flags: DataFlags): ReadOptions & { maxLength?: numbe
 /** Bad rows named one by one before they are only counted. */
 const shownBadRows = 5;
 
+/** How many rows there are of each kind, where kinds are told. */
+export function countKinds(badRows: readonly BadRow[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { kind } of badRows) if (kind !== undefined) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
 /** Tells what of the data is not used as it is. */
 export function noteData(output: Output, badRows: readonly BadRow[], truncated: number): void {
   for (const row of badRows.slice(0, shownBadRows)) output.note(`left out ${showBadRow(row)}`);
   if (badRows.length > shownBadRows) {
-    output.note(`left out ${showCount(badRows.length)} bad rows in all; --strict stops at the first`);
+    const kinds = Object.entries(countKinds(badRows)).map(([kind, count]) => `${kind} ${showCount(count)}`);
+    const counts = kinds.length > 0 ? ` (${kinds.join(", ")})` : "";
+    output.note(
+      `left out ${showCount(badRows.length)} bad rows in all${counts}; --strict stops at the first`,
+    );
   }
   if (truncated > 0) output.note(`${showCount(truncated)} examples are cut to --max-length`);
 }

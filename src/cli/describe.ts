@@ -2,20 +2,10 @@
 
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { ConfigJson } from "../models/config.ts";
-import type { TaskName } from "../models/model.ts";
+import { modelFile } from "../models/open.ts";
+import type { StoredVariant, VariantRecord } from "../store/variants.ts";
 import { sizeOf } from "../tensor/tensor.ts";
-import { openCheckpoint } from "../weights/checkpoint.ts";
-
-/** Tasks whose classes have names. */
-const labelled: readonly TaskName[] = ["text-classification", "token-classification", "image-classification"];
-
-/** `{ labels }` in the order of the classes where the task and config.json name them; else nothing. */
-export function labelsIn(config: ConfigJson, task: TaskName): { labels?: string[] } {
-  if (!labelled.includes(task) || typeof config.id2label !== "object" || config.id2label === null) return {};
-  const entries = Object.entries(config.id2label as Record<string, string>);
-  return { labels: entries.sort(([a], [b]) => Number(a) - Number(b)).map(([, label]) => label) };
-}
+import { openCheckpoint, weightsFile } from "../weights/checkpoint.ts";
 
 /** Numbers stored in a folder's checkpoint. */
 export async function countParameters(folder: string): Promise<number> {
@@ -27,12 +17,28 @@ export async function countParameters(folder: string): Promise<number> {
   }
 }
 
+/** What `list` and `info` say of a variant; `sizeBytes` is that of the files it opens. */
+export const describeVariant = ({ name, record }: StoredVariant) => ({
+  name,
+  kind: record.kind,
+  sizeBytes: variantSize(record),
+  metrics: record.metrics,
+  createdAt: record.createdAt,
+});
+
+/** Bytes of a variant's graph and weights. */
+const variantSize = ({ files }: VariantRecord): number =>
+  [modelFile, weightsFile].reduce((sum, name) => sum + (files[name]?.sizeBytes ?? 0), 0);
+
 /** Bytes of the files at the top of a folder, by name. */
 export async function fileSizes(folder: string): Promise<Record<string, number>> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
-  const sizes = await Promise.all(
-    files.sort().map(async (name) => [name, (await stat(join(folder, name))).size]),
-  );
+  return sizesOf(folder, files.sort());
+}
+
+/** Bytes of files of a folder, by their paths in it. */
+export async function sizesOf(folder: string, files: readonly string[]): Promise<Record<string, number>> {
+  const sizes = await Promise.all(files.map(async (name) => [name, (await stat(join(folder, name))).size]));
   return Object.fromEntries(sizes) as Record<string, number>;
 }

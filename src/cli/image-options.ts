@@ -3,13 +3,14 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { RequestError } from "../errors.ts";
 import type { AugmentFields } from "../tasks/image-augmentation.ts";
-import type { ChannelValues } from "../tasks/image-preprocessor.ts";
+import type { ChannelValues, PreprocessorChoice } from "../tasks/image-preprocessor.ts";
 import { fieldValue } from "./field-value.ts";
 
 export interface ImageFlags {
   readonly augment?: AugmentFields;
   readonly imageMean?: ChannelValues;
   readonly imageStd?: ChannelValues;
+  readonly imageBackground?: ChannelValues;
   readonly imageColumn?: string;
   /** Share of the training pictures, above 0. */
   readonly trainShare?: number;
@@ -24,13 +25,35 @@ export const addImageOptions = (command: Command): Command =>
     )
     .option("--image-mean <r,g,b>", "pictures: default: the model's, or measured", channelValues)
     .option("--image-std <r,g,b>", "pictures: default: the model's, or measured", channelValues)
+    .option(
+      "--image-background <r,g,b>",
+      "pictures: levels that transparent ones are laid over; default: the model's, or transparency is dropped",
+      levels,
+    )
     .option("--image-column <name>", "pictures: column of paths; default: image, path, file …")
     .option("--train-share <share>", "pictures: train with this share of them; default: 1", positiveShare);
+
+/** What the flags say of the preprocessor. */
+export const pictureChoice = ({
+  imageMean,
+  imageStd,
+  imageBackground,
+}: ImageFlags): Pick<PreprocessorChoice, "mean" | "std" | "background"> => ({
+  mean: imageMean,
+  std: imageStd,
+  background: imageBackground,
+});
 
 function channelValues(text: string): ChannelValues {
   const values = text.split(",").map(Number);
   if (values.length === 3 && values.every(Number.isFinite)) return values as [number, number, number];
   throw new InvalidArgumentError("It must be three numbers with commas.");
+}
+
+function levels(text: string): ChannelValues {
+  const values = channelValues(text);
+  if (values.every((value) => Number.isInteger(value) && value >= 0 && value <= 255)) return values;
+  throw new InvalidArgumentError("It must be three levels from 0 to 255.");
 }
 
 /** A number above 0, at most 1. */
@@ -40,16 +63,18 @@ export function positiveShare(text: string): number {
   throw new InvalidArgumentError("It must be a number above 0, at most 1.");
 }
 
-const imageOnly = ["augment", "imageMean", "imageStd", "imageColumn", "trainShare"];
-const textOnly = [
-  "tokenizer",
-  "trainTokenizer",
+/** What a task learns from. */
+type DataKind = "texts" | "pictures" | "pairs";
+
+const pictureFlags = ["augment", "imageMean", "imageStd", "imageBackground", "imageColumn"];
+const pairFlags = ["captionColumn", "keywordColumn", "microBatch"];
+const tokenFlags = ["tokenizer", "trainTokenizer", "maxLength"];
+const textFlags = [
   "wholeWordMasking",
   "crf",
   "constraints",
   "qaHead",
   "earlyExit",
-  "maxLength",
   "textColumn",
   "pairColumn",
   "labelKind",
@@ -57,9 +82,16 @@ const textOnly = [
   "columns",
 ];
 
-/** @throws RequestError naming a flag that a task of pictures, or of texts, does not have. */
-export function assertFlagsFit(task: string, isOfImages: boolean, flags: object): void {
-  const wrong = (isOfImages ? textOnly : imageOnly).find((name) => name in flags);
+/** Flags that tasks of a kind do not have. */
+const misplaced: Record<DataKind, readonly string[]> = {
+  texts: [...pictureFlags, ...pairFlags, "trainShare"],
+  pictures: [...tokenFlags, ...textFlags, ...pairFlags],
+  pairs: [...textFlags, "trainShare"],
+};
+
+/** @throws RequestError naming a flag that a task of this kind does not have. */
+export function assertFlagsFit(task: string, kind: DataKind, flags: object): void {
+  const wrong = misplaced[kind].find((name) => name in flags);
   if (wrong === undefined) return;
   const flag = wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   throw new RequestError(`train: --${flag} is not for ${task}; leave it out`);

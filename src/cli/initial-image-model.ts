@@ -10,7 +10,7 @@ import { vitOfMae } from "../models/mae-encoder.ts";
 import { mobileVitConfigs } from "../models/mobilevit-architectures.ts";
 import { swinConfigs } from "../models/swin-architectures.ts";
 import { t2tVitConfigs } from "../models/t2t-vit.ts";
-import { vitConfigs } from "../models/vit-architectures.ts";
+import { deitConfigs, vitConfigs } from "../models/vit-architectures.ts";
 import type { ImageTask } from "../tasks/image-training.ts";
 import { preprocessorFile } from "../vision/preprocessor-config.ts";
 import { weightsFile, weightsIndexFile } from "../weights/checkpoint.ts";
@@ -30,6 +30,7 @@ export interface InitialImageModel {
 /** Sizes that train from random weights. */
 const namedConfigs: ReadonlyMap<string, ConfigJson> = new Map([
   ...ofFamily("vit", vitConfigs),
+  ...ofFamily("deit", deitConfigs),
   ...ofFamily("vit_mae", maeConfigs),
   ...ofFamily("swin", swinConfigs),
   ...ofFamily("mobilevit", mobileVitConfigs),
@@ -45,12 +46,21 @@ const namedConfigs: ReadonlyMap<string, ConfigJson> = new Map([
 export async function initialImageModel(name: string, task: ImageTask): Promise<InitialImageModel> {
   const named = namedConfigs.get(name);
   if (named) return { config: named, parent: `${name} with random weights` };
-  const { folder, parent } = await findFolder(name, [...namedConfigs.keys()]);
-  const config = await readConfig(folder);
+  const { folder: _, ...found } = await foundImageModel(name, [...namedConfigs.keys()]);
+  return { ...found, config: task === "image-classification" ? vitOfMae(found.config) : found.config };
+}
+
+/** A model with its preprocessor, where it has one. `sizes`: names that may have been meant. */
+export async function foundImageModel(
+  name: string,
+  sizes: readonly string[],
+): Promise<InitialImageModel & { readonly folder: string }> {
+  const { folder, parent } = await findFolder(name, sizes);
   const hasWeights = [weightsFile, weightsIndexFile].some((file) => existsSync(join(folder, file)));
   const path = join(folder, preprocessorFile);
   return {
-    config: task === "image-classification" ? vitOfMae(config) : config,
+    folder,
+    config: await readConfig(folder),
     parent,
     ...(hasWeights && { weightsFolder: folder }),
     ...(existsSync(path) && { preprocessor: parseJsonObject(await readFile(path, "utf8"), path) }),

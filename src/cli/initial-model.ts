@@ -49,6 +49,9 @@ const namedConfigs: ReadonlyMap<string, ConfigJson> = new Map([
   ...ofFamily("t5", t5Configs),
 ]);
 
+/** Whether a model of that name can start from random weights. */
+export const isNamedSize = (name: string): boolean => namedConfigs.has(name);
+
 /**
  * A named size is meant where a tokenizer is given; otherwise the name is looked for in the store, among folders and
  * on the hub. A folder without weights (config.json and tokenizer) starts from random ones.
@@ -66,7 +69,7 @@ export async function initialModel(name: string, tokenizerOf?: TokenizerOf): Pro
 }
 
 /** What config.json says of the vocabulary. */
-const vocabularyFields = ({ vocabSize, padId, bosId, eosId }: Tokenizer): ConfigJson => ({
+export const vocabularyFields = ({ vocabSize, padId, bosId, eosId }: Tokenizer): ConfigJson => ({
   vocab_size: vocabSize,
   pad_token_id: padId,
   ...(eosId !== undefined && { bos_token_id: bosId ?? eosId, eos_token_id: eosId }),

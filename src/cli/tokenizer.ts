@@ -1,6 +1,7 @@
 /** `tesserae tokenizer train`: learns a tokeniser from text files. */
 
 import { Command, Option } from "commander";
+import { RequestError } from "../errors.ts";
 import { type TokenizerTrainingOptions, trainTokenizer } from "../text/train-tokenizer.ts";
 import { createCommand, runs, wholeNumber } from "./command.ts";
 import { showCount } from "./format.ts";
@@ -10,7 +11,7 @@ export function tokenizerCommand(): Command {
 }
 
 interface TrainOptions {
-  kind: "wordpiece" | "bpe";
+  kind: "wordpiece" | "bpe" | "clip";
   vocabSize: number;
   minFrequency: number;
   special?: string[];
@@ -23,7 +24,7 @@ interface TrainOptions {
 function trainCommand(): Command {
   const command = createCommand(
     "train <corpus...>",
-    "Learn WordPiece or byte-level BPE and write tokenizer.json and tokenizer_config.json.",
+    "Learn WordPiece, byte-level BPE or CLIP's lower-cased BPE and write tokenizer.json and tokenizer_config.json.",
     [
       "tokenizer train corpus/ --kind wordpiece --vocab-size 8000 --out vocab",
       "tokenizer train train.de.gz train.en.gz --kind bpe --special '<pad>,</s>' --out vocab",
@@ -31,7 +32,9 @@ function trainCommand(): Command {
   )
     .argument("<corpus...>", "text files, gzipped or not, and folders of them")
     .addOption(
-      new Option("--kind <kind>", "how words are cut").choices(["wordpiece", "bpe"]).default("wordpiece"),
+      new Option("--kind <kind>", "how words are cut")
+        .choices(["wordpiece", "bpe", "clip"])
+        .default("wordpiece"),
     )
     .option("--vocab-size <tokens>", "most tokens, special ones included", wholeNumber(1), 8000)
     .option("--min-frequency <count>", "pairs that occur less often are not joined", wholeNumber(1), 2)
@@ -60,6 +63,10 @@ function trainingOptions({
   minFrequency,
   ...options
 }: TrainOptions): TokenizerTrainingOptions {
+  if (kind === "clip") {
+    if (!options.special) return { kind, vocabSize, minFrequency };
+    throw new RequestError("tokenizer train: --special is not for clip, which has its own special tokens");
+  }
   const common = { vocabSize, minFrequency, ...(options.special && { specialTokens: options.special }) };
   if (kind === "bpe") return { kind, ...common };
   return {

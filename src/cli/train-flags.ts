@@ -3,8 +3,11 @@
 import type { DataTask } from "../data/examples.ts";
 import type { TagScheme } from "../models/tag-rules.ts";
 import type { ImageTask } from "../tasks/image-training.ts";
+import type { PairTask } from "../tasks/pair-training.ts";
 import type { TrainOptions, TrainRun } from "../train/trainer.ts";
 import type { ImageFlags } from "./image-options.ts";
+import type { PairFlags } from "./pair-options.ts";
+import type { TeacherFlags } from "./teacher-options.ts";
 import type { TokenizerFlags } from "./tokenizer-choice.ts";
 
 /** How a question answering model scores spans. */
@@ -15,8 +18,10 @@ type QuestionHead = (typeof questionHeads)[number];
 export interface TrainFlags
   extends TokenizerFlags,
     ImageFlags,
-    Omit<TrainOptions, "warmupRatio" | "warmupSteps"> {
-  readonly task?: DataTask | ImageTask;
+    PairFlags,
+    TeacherFlags,
+    Omit<TrainOptions, "warmupRatio" | "warmupSteps" | "distillation"> {
+  readonly task?: DataTask | ImageTask | PairTask;
   readonly data?: string;
   readonly validation?: string;
   readonly name?: string;
@@ -40,6 +45,8 @@ export interface TrainingSetup {
   readonly run: TrainRun;
   readonly dataFiles: readonly string[];
   readonly flags: TrainFlags;
+  /** Ends what the run needs beside itself, such as a teacher's thread. */
+  readonly release?: () => Promise<void>;
 }
 
 /** The flags as the trainer takes them; what is not given is left out. */
@@ -62,6 +69,7 @@ export function trainOptions(flags: TrainFlags): TrainOptions {
     layerDecay: flags.layerDecay,
     freezeEncoder: flags.freezeEncoder,
     emaDecay: flags.emaDecay,
+    microBatch: flags.microBatch,
     storeWeights: flags.storeWeights,
     threads: flags.threads,
     ...(warmup !== undefined && (warmup < 1 ? { warmupRatio: warmup } : { warmupSteps: warmup })),

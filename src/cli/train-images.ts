@@ -1,32 +1,45 @@
 /** From the flags of `tesserae train` to what the trainer runs, for tasks of pictures. */
 
 import { join } from "node:path";
+import { teachPictures } from "../compress/teach-pictures.ts";
+import { labelsOfTeacher, type Teacher } from "../compress/teacher.ts";
 import { imageFilesAt } from "../data/image-files.ts";
+import type { ConfigJson } from "../models/config.ts";
+import type { Architecture } from "../models/model.ts";
 import { architectureFor } from "../models/registry.ts";
 import { type ImageTask, prepareImages } from "../tasks/image-training.ts";
 import { noteData } from "./data-options.ts";
+import { pictureChoice } from "./image-options.ts";
 import { initialImageModel } from "./initial-image-model.ts";
 import type { Output } from "./output.ts";
+import { withFields } from "./set-fields.ts";
+import { needed, studentImageModel } from "./student-model.ts";
+import { distilOptions } from "./teacher-options.ts";
 import { type TrainFlags, type TrainingSetup, trainOptions } from "./train-flags.ts";
 
 export interface ImageRun {
-  readonly model: string;
+  /** Undefined for one that is cut out of the teacher. */
+  readonly model: string | undefined;
   readonly task: ImageTask;
   readonly data: string;
   /** In the store. */
   readonly name: string;
+  readonly teacher?: Teacher | undefined;
 }
 
 /** @throws ConfigError when a flag, the data or the model does not hold. */
 export async function setUpImageTraining(
-  { model, task, data, name }: ImageRun,
+  { model, task, data, name, teacher }: ImageRun,
   flags: TrainFlags,
   output: Output,
 ): Promise<TrainingSetup> {
   const { validation, seed, strict, trainShare, imageColumn, labelColumn, augment } = flags;
-  const { preprocessor: given, ...initial } = await initialImageModel(model, task);
-  const architecture = architectureFor(String(initial.config.model_type), task);
-  const fields = { ...flags.set, architectures: [architecture.name] };
+  const { preprocessor: given, ...initial } = teacher
+    ? await studentImageModel(model, teacher, flags, task)
+    : await initialImageModel(needed(model), task);
+  const architecture = classifierOf(String(initial.config.model_type), task, teacher);
+  const withSet = (config: ConfigJson): ConfigJson =>
+    withFields(config, { ...flags.set, architectures: [architecture.name] });
   const prepared = await prepareImages(
     task,
     {
@@ -37,17 +50,18 @@ export async function setUpImageTraining(
       ...(trainShare !== undefined && { trainShare }),
       ...(imageColumn !== undefined && { imageColumn }),
       ...(labelColumn !== undefined && { labelColumn }),
+      ...(teacher && { labels: labelsOfTeacher(teacher) }),
     },
-    { ...initial.config, ...fields },
-    { given, mean: flags.imageMean, std: flags.imageStd, ...(augment && { augment }) },
+    withSet(initial.config),
+    { given, ...pictureChoice(flags), ...(augment && { augment }) },
   );
   noteData(output, prepared.badRows, 0);
   const paths = [data, ...(validation === undefined ? [] : [validation])];
-  return {
+  const setup = {
     name,
     parent: initial.parent,
     run: {
-      config: { ...initial.config, ...prepared.task.config, ...fields },
+      config: withSet({ ...initial.config, ...prepared.task.config }),
       weightsFolder: initial.weightsFolder,
       task: prepared.task,
       train: prepared.train,
@@ -59,4 +73,12 @@ export async function setUpImageTraining(
     dataFiles: (await Promise.all(paths.map(imageFilesAt))).flat(),
     flags,
   };
+  if (!teacher) return setup;
+  const isMixed = Number(augment?.mixup ?? 0) + Number(augment?.cutmix ?? 0) > 0;
+  const options = { ...distilOptions(teacher, flags, output), plan: prepared.plan, isMixed };
+  return { ...setup, ...(await teachPictures(setup.run, options)) };
 }
+
+/** A family with a head that follows a teacher gets it. */
+const classifierOf = (modelType: string, task: ImageTask, teacher: Teacher | undefined): Architecture =>
+  architectureFor(modelType, task, teacher && modelType === "deit" ? "with-teacher" : undefined);

@@ -1,25 +1,31 @@
 /** `tesserae train`: a data file and a model to start from become a version in the store. */
 
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { RequestError } from "../errors.ts";
-import { encodeModel, modelFile } from "../models/open.ts";
 import { tagSchemes } from "../models/tag-rules.ts";
-import { hashFile } from "../store/manifest.ts";
-import { ModelStore, type StoredVersion } from "../store/store.ts";
 import { imageTasks } from "../tasks/image-training.ts";
+import { pairTasks } from "../tasks/pair-training.ts";
+import { storeTrained } from "../tasks/store-trained.ts";
 import { dataTasks } from "../tasks/tasks.ts";
 import { schedules } from "../train/schedules.ts";
 import { type FitResult, fit } from "../train/trainer.ts";
-import { createCommand, interruptSignal, numberFrom, type Run, runs, wholeNumber } from "./command.ts";
+import {
+  commandLine,
+  createCommand,
+  interruptSignal,
+  numberFrom,
+  type Run,
+  runs,
+  wholeNumber,
+} from "./command.ts";
 import { applyConfigFile } from "./config-file.ts";
 import { addDataOptions } from "./data-options.ts";
-import { labelsIn } from "./describe.ts";
 import { fieldValue } from "./field-value.ts";
 import { showMetrics } from "./format.ts";
 import { addImageOptions, positiveShare } from "./image-options.ts";
-import { questionHeads, type TrainFlags, type TrainingSetup } from "./train-flags.ts";
+import { addPairOptions } from "./pair-options.ts";
+import { addTeacherOptions } from "./teacher-options.ts";
+import { questionHeads, type TrainFlags } from "./train-flags.ts";
 import { trainProgress } from "./train-progress.ts";
 import { setUpTraining } from "./train-setup.ts";
 
@@ -31,12 +37,19 @@ export function trainCommand(): Command {
       "train google-bert/bert-base-uncased --task text-classification --data reviews.csv --name reviews",
       "train bert-tiny --tokenizer ./vocab --task text-classification --data train.tsv --epochs 10",
       "train vit-small-patch16-224 --task image-classification --data photos/ --augment rand_augment=9",
+      "train clip-vit-base-patch32 --train-tokenizer 8000 --task image-text-contrastive --data pairs.tar",
+      "train --teacher reviews --layers 2 --task text-classification --data reviews.csv --name reviews-small",
       "train --config sst2.yaml --resume",
     ],
   )
-    .argument("[model]", "model in the store, folder, model on the hub, or a named size with --tokenizer")
+    .argument(
+      "[model]",
+      "model in the store, folder, model on the hub, or a named size with --tokenizer or --teacher",
+    )
     .option("--config <file>", "YAML file of any of these options, and model")
-    .addOption(new Option("--task <task>", "what to train for").choices([...dataTasks, ...imageTasks]))
+    .addOption(
+      new Option("--task <task>", "what to train for").choices([...dataTasks, ...imageTasks, ...pairTasks]),
+    )
     .option(
       "--data <path>",
       "training examples: a file, a folder of files, SOURCE,TARGET for translation, or pictures",
@@ -70,6 +83,8 @@ export function trainCommand(): Command {
     .option("--resume", "go on from the newest checkpoint in the output folder");
   addDataOptions(command);
   addImageOptions(command);
+  addPairOptions(command);
+  addTeacherOptions(command);
   addTrainerOptions(command);
   return runs<TrainFlags & { config?: string }, [string | undefined]>(command, train);
 }
@@ -78,6 +93,11 @@ function addTrainerOptions(command: Command): void {
   command
     .option("--epochs <number>", "passes over the data; default: 3", wholeNumber(1))
     .option("--batch-size <number>", "examples of a batch; default: 32", wholeNumber(1))
+    .option(
+      "--micro-batch <number>",
+      "image-text-contrastive: pairs of a batch encoded at once",
+      wholeNumber(1),
+    )
     .option("--gradient-accumulation <number>", "batches of one update; default: 1", wholeNumber(1))
     .option("--learning-rate <number>", "peak learning rate; default: 5e-5", numberFrom(0))
     .addOption(new Option("--schedule <name>", "default: linear").choices(Object.keys(schedules)))
@@ -126,7 +146,6 @@ async function train(
 ): Promise<number> {
   const inFile = options.config ? await applyConfigFile(command, options.config, "model") : undefined;
   const model = given ?? inFile;
-  if (model === undefined) throw new RequestError("train: name a model to start from; --help shows examples");
   const setup = await setUpTraining(model, command.opts<TrainFlags>(), output);
   const { onEvent, finish } = trainProgress(output);
   const { signal, dispose } = interruptSignal(() =>
@@ -138,6 +157,7 @@ async function train(
   } finally {
     finish();
     dispose();
+    await setup.release?.();
   }
   if (result.end === "interrupted") {
     const again = `${commandLine().replace(/ --resume\b/, "")} --resume`;
@@ -147,42 +167,14 @@ async function train(
     );
     return 1;
   }
-  const { ref, folder, manifest } = await store(setup, result);
+  const { name, parent, run, dataFiles, flags } = setup;
+  const lineage = { parent, command: commandLine(), config: { ...flags }, dataFiles };
+  const { ref, folder, manifest } = await storeTrained(name, result, lineage);
   const { metrics, end, steps } = result;
-  const report = join(setup.run.output, "report.html");
+  const report = join(run.output, "report.html");
   output.result(
     { ref, folder, end, steps, metrics, contentHash: manifest.contentHash, report },
     `${ref}: ${showMetrics(metrics)}; curves in ${report}`,
   );
   return 0;
 }
-
-/** The command as it was called, for the lineage and for resuming. */
-const commandLine = (): string => ["tesserae", ...process.argv.slice(2).map(quoted)].join(" ");
-
-const quoted = (argument: string): string =>
-  /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
-
-/** Adds the best model, with its ONNX graph, to the store. */
-async function store(
-  { name, parent, run, dataFiles, flags }: TrainingSetup,
-  result: FitResult,
-): Promise<StoredVersion> {
-  const { bytes } = await encodeModel(result.modelFolder);
-  await writeFile(join(result.modelFolder, modelFile), bytes);
-  const hashes = dataFiles.map(async (path) => [path, (await hashFile(path)).sha256] as const);
-  return new ModelStore().add(name, result.modelFolder, {
-    task: run.task.name,
-    ...labelsIn(run.config, run.task.name),
-    metrics: finiteMetrics(result.metrics),
-    lineage: {
-      parent,
-      command: commandLine(),
-      config: { ...flags },
-      data: Object.fromEntries(await Promise.all(hashes)),
-    },
-  });
-}
-
-const finiteMetrics = (metrics: FitResult["metrics"]): Record<string, number> =>
-  Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));

@@ -10,20 +10,27 @@ const knownNames = {
   label: ["label", "labels", "category", "class", "intent", "sentiment", "goldlabel", "score", "similarity"],
   tokens: ["tokens", "words"],
   tags: ["tags", "nertags", "labels", "slots"],
+  spans: ["entities", "spans", "slots", "annotations", "label", "labels"],
   prompt: ["prompt", "context", "premise", "startphrase", "sent1", "ctx", "question"],
   answer: ["label", "answer", "gold", "answerkey"],
   image: ["image", "imagepath", "path", "file", "filename", "filepath", "img"],
   source: ["source", "src", "sourcetext", "input", "text"],
   target: ["target", "tgt", "targettext", "translation", "output"],
+  question: ["question", "query"],
+  answers: ["answers", "answer", "directanswers"],
+  caption: ["captions", "caption", "sentences", "sentence", "text", "alttext", "alt", "description", "title"],
 } as const;
 
 export type ColumnRole = keyof typeof knownNames;
+
+/** What columns are looked for in. */
+type Columns = Pick<Table, "file" | "columns">;
 
 /** A name without case and punctuation. */
 export const plainName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
 
 /** The column with this role, `undefined` where no name is recognised. @throws ConfigError when `given` is missing. */
-export function findColumn(table: Table, role: ColumnRole, given?: string): string | undefined {
+export function findColumn(table: Columns, role: ColumnRole, given?: string): string | undefined {
   if (given !== undefined) return requireColumn(table, given);
   for (const known of knownNames[role]) {
     const found = table.columns.find((name) => plainName(name) === known);
@@ -33,19 +40,19 @@ export function findColumn(table: Table, role: ColumnRole, given?: string): stri
 }
 
 /** The name itself. @throws ConfigError listing the columns there are when none has it. */
-export function requireColumn(table: Table, name: string): string {
+export function requireColumn(table: Columns, name: string): string {
   if (table.columns.includes(name)) return name;
   throw missing(table, `the column "${name}"`);
 }
 
 /** As `findColumn`. @throws ConfigError listing the columns there are when none is recognised. */
-export function needColumn(table: Table, role: ColumnRole, given?: string): string {
+export function needColumn(table: Columns, role: ColumnRole, given?: string): string {
   const found = findColumn(table, role, given);
   if (found !== undefined) return found;
   throw missing(table, `a ${role} column (${knownNames[role].slice(0, 4).join(", ")} …)`);
 }
 
-function missing({ file, columns }: Table, what: string): ConfigError {
+function missing({ file, columns }: Columns, what: string): ConfigError {
   const found = columns.map((name) => `"${name.slice(0, 40)}"`).join(", ") || "none";
   return new ConfigError(
     `${file}: must have ${what}, but its columns are ${found}; name the column, or all of them where the file has no header`,

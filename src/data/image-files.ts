@@ -3,12 +3,13 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { labelsBeside } from "./idx.ts";
+import { isParquet } from "./parquet.ts";
 import { isShard } from "./webdataset.ts";
 
-/** A file with the labels beside it, or a folder's shards; none for a folder of single pictures. */
+/** A file with the labels beside it, or a folder's shards and Parquet files; none for a folder of single pictures. */
 export async function imageFilesAt(path: string): Promise<string[]> {
   if ((await stat(path)).isDirectory()) {
-    const names = (await readdir(path)).filter(isShard).sort();
+    const names = (await readdir(path)).filter((name) => isShard(name) || isParquet(name)).sort();
     return names.map((name) => join(path, name));
   }
   const labels = labelsBeside(path);

@@ -2,7 +2,6 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { ConfigError } from "../errors.ts";
 import type { ImageExample, ImageSet } from "./images.ts";
 
 export const imageExtensions = ["jpg", "jpeg", "png", "webp", "gif", "avif"];
@@ -10,7 +9,7 @@ export const imageExtensions = ["jpg", "jpeg", "png", "webp", "gif", "avif"];
 export const isImageName = (name: string): boolean =>
   imageExtensions.includes(name.slice(name.lastIndexOf(".") + 1).toLowerCase());
 
-/** `<root>/<class>/…/<picture>`, sorted by path; other files are passed over. @throws ConfigError for a picture outside. */
+/** `<root>/<class>/…/<picture>`, sorted by path; other files are passed over, and pictures in `root` have no class. */
 export async function readImageFolder(root: string): Promise<ImageSet> {
   const entries = await readdir(root, { withFileTypes: true, recursive: true });
   const paths = entries
@@ -22,8 +21,5 @@ export async function readImageFolder(root: string): Promise<ImageSet> {
 
 function exampleAt(path: string, root: string): ImageExample {
   const folders = relative(root, path).split(sep);
-  if (folders.length > 1) return { source: path, label: folders[0]!, load: () => readFile(path) };
-  throw new ConfigError(`${path}: must lie in a folder named after its class, but lies in ${root} itself`, {
-    code: "data",
-  });
+  return { source: path, label: folders.length > 1 ? folders[0] : undefined, load: () => readFile(path) };
 }

@@ -6,7 +6,7 @@ import { ConfigError } from "../errors.ts";
 import { findColumn, needColumn } from "./columns.ts";
 import type { ImageExample, ImageSet } from "./images.ts";
 import { readDelimited, readJsonLines, type Table } from "./table.ts";
-import { convertRows, RowError, readTextFile } from "./text-file.ts";
+import { convertRows, missingImage, RowError, readTextFile } from "./text-file.ts";
 
 export interface ImageTableOptions {
   /** The column with paths, relative to the table's folder; default: a common name (image, path, file …). */
@@ -25,11 +25,12 @@ export async function readImageTable(path: string, options: ImageTableOptions): 
   const examples = convertRows(path, table.rows, table.badRows, ({ cells, line }): ImageExample => {
     const name = cells[imageColumn];
     if (typeof name !== "string" || name.trim() === "") {
-      throw new RowError(`${imageColumn} must be a path, got ${JSON.stringify(name)}`);
+      throw new RowError(`${imageColumn} must be a path, got ${JSON.stringify(name)}`, missingImage);
     }
     const label = labelColumn === undefined ? undefined : labelOf(cells[labelColumn], labelColumn);
     const source = resolve(folder, name);
-    return { source, label, fields: cells, load: () => readNamed(source, `${path}:${line}`) };
+    const row = { file: path, line };
+    return { source, label, fields: cells, row, load: () => readNamed(source, `${path}:${line}`) };
   });
   return { examples, badRows: table.badRows };
 }
@@ -47,7 +48,8 @@ function labelOf(value: unknown, column: string): string {
   throw new RowError(`${column} must be a label, got ${JSON.stringify(value)}`);
 }
 
-const readNamed = (file: string, row: string): Promise<Uint8Array> =>
+/** The bytes of a picture that a row names. @throws ConfigError (code `data`) when they cannot be read. */
+export const readNamed = (file: string, row: string): Promise<Uint8Array> =>
   readFile(file).catch((cause: unknown) => {
     throw new ConfigError(`${row}: names the picture ${file}, which cannot be read`, { code: "data", cause });
   });

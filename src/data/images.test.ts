@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
+import { tarFile, tarOf } from "../../test/support/tar.ts";
 import { ConfigError, ImageError } from "../errors.ts";
 import { ImageDecoder } from "../vision/decode.ts";
 import { type ImageSet, loadPixels, openImages, prefetchImages } from "./images.ts";
@@ -25,26 +26,6 @@ function write(name: string, content: string | Uint8Array): string {
   writeFileSync(path, content);
   return path;
 }
-
-function tarHeader(name: string, size: number, type = "0", prefix = ""): Buffer {
-  const block = Buffer.alloc(512);
-  block.write(name, 0, 100);
-  block.write(`${size.toString(8).padStart(11, "0")}\0`, 124);
-  block.write(type, 156);
-  block.write("ustar\u000000", 257);
-  block.write(prefix, 345);
-  block.fill(" ", 148, 156);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
-  return block;
-}
-
-const tarFile = (name: string, content: string | Uint8Array, type?: string, prefix?: string): Buffer => {
-  const bytes = Buffer.from(content as Uint8Array);
-  const padding = Buffer.alloc((512 - (bytes.length % 512)) % 512);
-  return Buffer.concat([tarHeader(name, bytes.length, type, prefix), bytes, padding]);
-};
-const tarOf = (...files: readonly Buffer[]): Buffer => Buffer.concat([...files, Buffer.alloc(1024)]);
 
 const labelsOf = (set: ImageSet): unknown[] => set.examples.map(({ label }) => label);
 const levelsOf = async (set: ImageSet): Promise<number[]> => {
@@ -69,11 +50,12 @@ describe("a folder of class folders", () => {
     expect(await levelsOf(set)).toEqual([10, 200]);
   });
 
-  test("is refused with a picture outside the classes, or without pictures", async () => {
+  test("has pictures without a class outside of folders", async () => {
     write("loose/a.png", dark);
-    await expect(openImages(join(folder, "loose"))).rejects.toThrow(
-      /a\.png: must lie in a folder named after its class/,
-    );
+    expect((await openImages(join(folder, "loose"))).examples[0]!.label).toBeUndefined();
+  });
+
+  test("is refused without pictures", async () => {
     mkdirSync(join(folder, "none"));
     await expect(openImages(join(folder, "none"))).rejects.toThrow(/holds no pictures/);
     await expect(openImages(join(folder, "absent"))).rejects.toThrow(/no such file or folder/);
@@ -239,9 +221,9 @@ describe("tables of paths", () => {
     await expect(openImages(write("wrong.csv", "a,b\n1,2\n"))).rejects.toThrow(/must have an? image column/);
   });
 
-  test("are not Parquet", async () => {
-    const opened = openImages(write("x.parquet", "PAR1"));
-    await expect(opened).rejects.toThrow(/Parquet is not read/);
+  test("are not files of another kind", async () => {
+    const opened = openImages(write("x.xlsx", "PK"));
+    await expect(opened).rejects.toThrow(/x\.xlsx: pictures must come from a folder, \.tar/);
     await expect(opened).rejects.toBeInstanceOf(ConfigError);
   });
 });

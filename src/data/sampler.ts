@@ -2,6 +2,7 @@
 
 import { ConfigError } from "../errors.ts";
 import { Random } from "../tensor/random.ts";
+import { bufferedShuffle } from "./buffered-shuffle.ts";
 
 export interface SamplerOptions {
   /** Examples of a batch; the last of the longest examples may form a smaller one. */
@@ -13,6 +14,10 @@ export interface SamplerOptions {
   multipleOf?: number;
   /** Tokens of each example's second text, by which examples of one length are ordered. */
   targetLengths?: readonly number[] | undefined;
+  /** Items of each part (shard) that they are read with, one part after the other; such batches keep near each other. */
+  partSizes?: readonly number[] | undefined;
+  /** Leave out a last batch that is smaller than the others; default false. */
+  fullBatches?: boolean | undefined;
 }
 
 export interface Batch {
@@ -48,14 +53,18 @@ export class BatchSampler {
 
   /** Batches of every epoch. */
   get batchCount(): number {
-    return Math.ceil(this.paddedLengths.length / this.options.batchSize);
+    const { batchSize, fullBatches } = this.options;
+    const count = this.paddedLengths.length / batchSize;
+    return fullBatches && count >= 1 ? Math.floor(count) : Math.ceil(count);
   }
 
-  /** The batches of an epoch (from 0), every example in exactly one. */
+  /** The batches of an epoch (from 0), every example in exactly one, but for those of a smaller one left out. */
   batchesOf(epoch: number): Batch[] {
-    const { batchSize, seed } = this.options;
+    const { batchSize, seed, partSizes } = this.options;
     const random = new Random(seed).fork("batches", epoch);
-    const order = random.shuffle(this.paddedLengths.map((_, index) => index));
+    const order = partSizes
+      ? bufferedShuffle(partSizes, random)
+      : random.shuffle(this.paddedLengths.map((_, index) => index));
     // The sort is stable: within a length the order stays random, and what a length leaves over joins the next one.
     order.sort((a, b) => {
       const byLength = this.paddedLengths[a]! - this.paddedLengths[b]!;
@@ -65,6 +74,6 @@ export class BatchSampler {
       const indices = order.slice(i * batchSize, (i + 1) * batchSize);
       return { indices, length: this.paddedLengths[indices.at(-1)!]! };
     });
-    return random.shuffle(batches);
+    return partSizes ? batches : random.shuffle(batches);
   }
 }

@@ -1,6 +1,7 @@
 /** The index of a tar archive: names, places and sizes of its files. POSIX.1-2001 (ustar and pax) and GNU long names. */
 
 import { open } from "node:fs/promises";
+import { LRUCache } from "lru-cache";
 import { ConfigError } from "../errors.ts";
 import { readBytes } from "./text-file.ts";
 
@@ -17,12 +18,23 @@ export interface Archive {
   read(start: number, sizeBytes: number): Promise<Buffer>;
 }
 
-/** A .tar is read from its file part by part; a compressed one is decompressed in memory. */
+/** Decompressed archives, the last ones used; any single one fits. */
+const decompressed = new LRUCache<string, Buffer>({
+  maxSize: 2 ** 31,
+  sizeCalculation: ({ length }) => Math.max(1, length),
+  fetchMethod: readBytes,
+});
+
+const bytesOf = (path: string): Promise<Buffer> => decompressed.forceFetch(path);
+
+/** A .tar is read from its file part by part; a compressed one is decompressed in memory when it is read. */
 export async function openArchive(path: string): Promise<Archive> {
   if (path.toLowerCase().endsWith("gz")) {
-    const bytes = await readBytes(path);
-    const read = async (start: number, size: number): Promise<Buffer> => bytes.subarray(start, start + size);
-    return { path, sizeBytes: bytes.length, read };
+    decompressed.delete(path); // it may have changed since it was opened before
+    const { length } = await bytesOf(path);
+    const read = async (start: number, size: number): Promise<Buffer> =>
+      (await bytesOf(path)).subarray(start, start + size);
+    return { path, sizeBytes: length, read };
   }
   const file = await open(path);
   const { size } = await file.stat().finally(() => file.close());

@@ -16,10 +16,21 @@ export interface BadRow {
   file: string;
   line: number; // from 1
   reason: string;
+  kind?: string; // what rows are counted by, such as "duplicate"
 }
 
+/** Kind of a row without a picture. */
+export const missingImage = "missing image";
+
 /** What is wrong with the row in hand; readers turn it into a `BadRow`. */
-export class RowError extends Error {}
+export class RowError extends Error {
+  constructor(
+    message: string,
+    readonly kind?: string,
+  ) {
+    super(message);
+  }
+}
 
 /** Reads a file, gzipped or not. @throws ConfigError when it is missing, empty, damaged or UTF-16. */
 export async function readTextFile(file: string): Promise<TextFile> {
@@ -99,6 +110,13 @@ export function linesOf(source: TextFile, badRows: BadRow[]): Line[] {
 
 export const notUtf8 = "is not valid UTF-8";
 
+export const badRowOf = ({ message, kind }: RowError, file: string, line: number): BadRow => ({
+  file,
+  line,
+  reason: message,
+  ...(kind !== undefined && { kind }),
+});
+
 /** Runs `convert` on each row; a `RowError` makes the row a bad one. */
 export function convertRows<Row extends { line: number }, T>(
   file: string,
@@ -112,7 +130,7 @@ export function convertRows<Row extends { line: number }, T>(
       results.push(convert(row));
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
-      badRows.push({ file, line: row.line, reason: error.message });
+      badRows.push(badRowOf(error, file, row.line));
     }
   }
   return results;

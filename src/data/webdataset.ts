@@ -7,7 +7,7 @@ import { isImageName } from "./image-folder.ts";
 import type { ImageExample, ImageSet } from "./images.ts";
 import { isRecord } from "./table.ts";
 import { type Archive, listTar, openArchive, type TarEntry } from "./tar.ts";
-import type { BadRow } from "./text-file.ts";
+import { type BadRow, badRowOf, missingImage, RowError } from "./text-file.ts";
 
 /** Whether a name is that of a shard. */
 export const isShard = (name: string): boolean => /\.(tar|tar\.gz|tgz)$/i.test(name);
@@ -31,19 +31,17 @@ export async function readShard(path: string): Promise<ImageSet> {
   const examples: ImageExample[] = [];
   for (const [at, sample] of samplesOf(await listTar(archive)).entries()) {
     try {
-      examples.push(await exampleOf(archive, sample));
+      const row = { file: path, line: at + 1 };
+      examples.push({ ...(await exampleOf(archive, sample)), row, part: path });
     } catch (error) {
-      if (!(error instanceof SampleError)) throw error;
-      badRows.push({ file: path, line: at + 1, reason: error.message });
+      if (!(error instanceof RowError)) throw error;
+      badRows.push(badRowOf(error, path, at + 1));
     }
   }
   return { examples, badRows };
 }
 
 const maxTextBytes = 2 ** 24;
-
-/** What is wrong with one sample. */
-class SampleError extends Error {}
 
 /** Files of one example by their extension, all after the first dot. */
 interface Sample {
@@ -66,11 +64,11 @@ function samplesOf(entries: readonly TarEntry[]): Sample[] {
 
 async function exampleOf(archive: Archive, { key, files }: Sample): Promise<ImageExample> {
   const image = [...files].find(([extension]) => isImageName(extension))?.[1];
-  if (!image) throw new SampleError(`${key} has no picture, only ${[...files.keys()].join(", ")}`);
+  if (!image) throw new RowError(`${key} has no picture, only ${[...files.keys()].join(", ")}`, missingImage);
   const textOf = async (extension: string): Promise<string | undefined> => {
     const entry = files.get(extension);
     if (entry && entry.sizeBytes > maxTextBytes) {
-      throw new SampleError(
+      throw new RowError(
         `${key}.${extension} must have at most ${maxTextBytes} bytes, got ${entry.sizeBytes}`,
       );
     }
@@ -94,7 +92,7 @@ function parseFields(key: string, text: string | undefined): Record<string, unkn
   } catch {
     // the same message as for JSON that is no object
   }
-  throw new SampleError(`${key}.json must be a JSON object`);
+  throw new RowError(`${key}.json must be a JSON object`);
 }
 
 function labelIn(fields: Readonly<Record<string, unknown>>): string | undefined {

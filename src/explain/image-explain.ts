@@ -57,7 +57,8 @@ export async function explainImage(
   const { architecture, config, folder } = runner;
   const traced = traceImageModel(runner);
   const preprocessor = new ImagePreprocessor(await readPreprocessor(folder));
-  const picture = preprocessor.prepare(await readPicture(image, new ImageDecoder(), openImageSource));
+  const decoder = new ImageDecoder({}, preprocessor.plan.background);
+  const picture = preprocessor.prepare(await readPicture(image, decoder, openImageSource));
   const pixels = preprocessor.tensorOf([picture]);
   const [outputs] = (await runner.run(forwardGraph(traced), [{ pixel_values: pixels }])) as [
     Record<string, Tensor>,

@@ -59,6 +59,12 @@ export class StepOutputs {
 /** The rows' memory grows by this many slots at a time; every step computes over the unfilled ones too. */
 const slotChunk = 64;
 
+/**
+ * Slots of a past that holds nothing. ONNX Runtime 1.30 ends the process when a matrix product on WebGPU has an inner
+ * size of 0, so there it is one slot, which is masked.
+ */
+const emptySlots = (provider: Session["provider"]): number => (provider === "webgpu" ? 1 : 0);
+
 export class Decoder {
   private readonly past: RowStore;
   private readonly fixed: RowStore;
@@ -114,7 +120,8 @@ export class Decoder {
     const tokens = Math.max(...newRows.map(({ ids }) => ids.length));
     const sourceLengths = await this.addSources(newRows);
     this.reserve(first + newRows.length, tokens);
-    const sizes = { batch: newRows.length, tokens, past: 0, source: this.fixed.slots };
+    const past = emptySlots(this.provider);
+    const sizes = { batch: newRows.length, tokens, past, source: this.fixed.slots };
     const tensors = new StepTensors(this.session, sizes);
     for (const [at, { ids, mask = [] }] of newRows.entries()) {
       const sourceLength = sourceLengths[at] ?? 0;
@@ -124,7 +131,7 @@ export class Decoder {
     }
     const feeds = {
       ...tensors.feeds,
-      ...this.past.empty(newRows.length),
+      ...this.past.empty(newRows.length, past),
       ...this.fixed.tensors(first, this.rows.length),
     };
     const outputs = await this.session.run(feeds, tensors.fetches(wanted));

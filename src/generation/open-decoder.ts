@@ -5,6 +5,7 @@ import { readConfig } from "../models/config.ts";
 import { isGenerative } from "../models/generative.ts";
 import { encodeGraph, type SessionOpener } from "../models/open.ts";
 import { architectureOf } from "../models/registry.ts";
+import { targetOf } from "../models/target.ts";
 import { storedNames, type TracedGraph } from "../models/trace.ts";
 import { OrtSession } from "../runtime/ort-session.ts";
 import type { SessionOptions } from "../runtime/session.ts";
@@ -32,14 +33,14 @@ export async function openDecoder(folder: string, options: SessionOptions = {}):
     storedNames(architecture, model),
     architecture.inputs(config),
   );
-  const open = async (graph: TracedGraph): ReturnType<SessionOpener> =>
-    OrtSession.open({ ...(await encodeGraph(folder, architecture, graph)), name: folder }, options);
+  const { target, settled } = await targetOf(options);
+  const open = async (graph: TracedGraph, more: SessionOptions = {}): ReturnType<SessionOpener> => {
+    const encoded = await encodeGraph(folder, architecture, graph, { target });
+    return OrtSession.open({ ...encoded, name: folder }, { ...settled, ...more });
+  };
   const encoderSession = encoder && (await open(encoder));
   try {
-    const stepSession = await OrtSession.open(
-      { ...(await encodeGraph(folder, architecture, step)), name: folder },
-      { ...options, inPlaceOutputs: true },
-    );
+    const stepSession = await open(step, { inPlaceOutputs: target.provider === "cpu" });
     return new Decoder(stepSession, encoderSession, model);
   } catch (error) {
     await encoderSession?.release();

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, RequestError } from "../errors.ts";
 import { type ConfigJson, parseJsonObject } from "../models/config.ts";
+import { sharedFolder } from "../weights/variant-folder.ts";
 
 const tokenId = z.int().min(0);
 const tokenIds = z.union([tokenId.transform((id) => [id]), z.array(tokenId)]);

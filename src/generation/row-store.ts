@@ -74,9 +74,9 @@ export class RowStore {
     });
   }
 
-  /** Rows without a slot by input name. */
-  empty(rows: number): Record<string, Tensor> {
-    return this.mapParts(({ heads, size }) => Tensor.zeros("float32", [rows, heads, 0, size]));
+  /** Rows of slots that hold nothing by input name. */
+  empty(rows: number, slots: number): Record<string, Tensor> {
+    return this.mapParts(({ heads, size }) => Tensor.zeros("float32", [rows, heads, slots, size]));
   }
 
   private mapParts(make: (part: Part) => Tensor): Record<string, Tensor> {

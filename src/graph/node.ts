@@ -8,6 +8,7 @@ import { type Dim, type Shape, showShape } from "../tensor/dims.ts";
 import { type DType, isFloat } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { OnnxBuilder } from "./onnx/builder.ts";
+import type { IntegerWeight } from "./ops/quantized-weight.ts";
 
 export interface ValueType {
   readonly dtype: DType;
@@ -83,6 +84,17 @@ export interface OpSpec<A> {
    * axis. For the `narrow` pass.
    */
   narrow?(call: Call<A>, range: Range): Node | undefined;
+  /** Its first output through ops that `lower` writes in ONNX's own operators, where it may use ONNX Runtime's. */
+  standard?(call: Call<A>): Node | undefined;
+  /** Whether the output lies where its first input does, so that it needs no memory of its own. */
+  readonly isView?: boolean;
+  /** Floating-point operations of a call, a multiply-add counting two. Absent where they are few. */
+  flops?(call: Call<A>): Dim;
+  /**
+   * The first output by a weight in integers, which stands at `at` of the inputs; undefined where the op does not use
+   * it as a weight. For the `quantize` pass.
+   */
+  quantize?(call: Call<A>, at: number, weight: IntegerWeight): Node | undefined;
   /** For fused ops: the inputs and attributes under which this op computes `node`, for the `fuse` pass. */
   match?(node: Node): { readonly inputs: readonly Node[]; readonly attrs: A } | undefined;
 }

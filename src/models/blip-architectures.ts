@@ -10,11 +10,13 @@ import {
 import {
   BlipPretrain,
   type BlipPretrainConfig,
+  blipForPretrainingNames,
+  blipForPretrainingSchema,
   blipPretrainConfigSchema,
   blipPretrainNames,
 } from "./blip-pretrain.ts";
 import { blipHeadNames, blipTextNames } from "./blip-text.ts";
-import { blipVisionNames } from "./blip-vision.ts";
+import { blipVisionNamesAt } from "./blip-vision.ts";
 import { architecturesOf, type Family, labelInput, type ModelClass, tokenInput } from "./family.ts";
 import { imageInput } from "./image-heads.ts";
 import type { InputSpec } from "./model.ts";
@@ -29,7 +31,7 @@ const family: Family<BlipConfig> = {
   modelType: "blip",
   config: blipConfigSchema,
   names: {
-    ...blipVisionNames,
+    ...blipVisionNamesAt("vision", "vision_model"),
     ...blipTextNames("text", "text_encoder"),
     ...blipTextNames("decoder.text", "text_decoder.bert"),
     ...blipHeadNames("decoder.head", "text_decoder.cls.predictions"),
@@ -73,17 +75,37 @@ const pretraining: Family<BlipPretrainConfig> = {
   config: blipPretrainConfigSchema,
   names: blipPretrainNames,
   basePrefix: "module.",
-  inputs: ({ vision }) => [
-    { ...imageInput(3, vision.imageSize), name: "image" },
+  inputs: ({ visionConfig }) => [
+    { ...imageInput(3, visionConfig.imageSize), name: "image" },
     tokenInput("input_ids"),
     tokenInput("attention_mask"),
   ],
   initialStd: ({ textConfig }) => textConfig.initializerRange,
 };
 
+/** The same objectives over a model of Hugging Face's names. */
+const forPretraining: Family<BlipPretrainConfig> = {
+  ...pretraining,
+  modelType: family.modelType,
+  config: blipForPretrainingSchema,
+  names: blipForPretrainingNames,
+  basePrefix: family.basePrefix,
+  inputs: ({ visionConfig: { numChannels, imageSize } }) => [
+    imageInput(numChannels, imageSize),
+    tokenInput("input_ids"),
+    tokenInput("attention_mask"),
+    { name: "alpha", dtype: "float32", axes: [], isLabel: true },
+  ],
+};
+
 export const blipArchitectures = [
   ...architecturesOf(family, classes),
-  ...architecturesOf(pretraining, [{ name: "blip-pretrain", task: "pretraining", build: BlipPretrain }]),
+  ...architecturesOf(forPretraining, [
+    { name: "BlipForPreTraining", task: "image-text-pretraining", build: BlipPretrain },
+  ]),
+  ...architecturesOf(pretraining, [
+    { name: "blip-pretrain", task: "image-text-pretraining", build: BlipPretrain },
+  ]),
 ];
 
 /** Named sizes, as the fields of `config.json` that differ from the defaults. */

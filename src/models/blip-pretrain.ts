@@ -11,7 +11,8 @@ import { gather } from "../graph/ops/indexing.ts";
 import { stopGradient } from "../graph/ops/math.ts";
 import { flattenRows, matmul } from "../graph/ops/matmul.ts";
 import { softmax } from "../graph/ops/norm.ts";
-import { cast, equal } from "../graph/ops/select.ts";
+import { min } from "../graph/ops/reduce.ts";
+import { cast, equal, less } from "../graph/ops/select.ts";
 import { concat, iota, slice, unsqueeze } from "../graph/ops/shape.ts";
 import { paddingBias } from "../nn/attention.ts";
 import { clamped } from "../nn/clamped.ts";
@@ -22,11 +23,19 @@ import { crossEntropy, softCrossEntropy } from "../nn/losses.ts";
 import type { Init } from "../nn/module.ts";
 import { type Dim, mulDims, productOf } from "../tensor/dims.ts";
 import type { NameMap } from "../weights/names.ts";
-import { decoderBias, firstToken, labelsOf } from "./blip.ts";
-import { BlipText, BlipWordHead, blipHeadNames, blipTextFields, blipTextNames } from "./blip-text.ts";
-import { BlipVision, type BlipVisionConfig, originalVisionNames } from "./blip-vision.ts";
+import { blipConfigSchema, decoderBias, firstToken, labelsOf, withFirst } from "./blip.ts";
+import {
+  BlipText,
+  type BlipTextConfig,
+  BlipWordHead,
+  blipHeadNames,
+  blipTextFields,
+  blipTextNames,
+} from "./blip-text.ts";
+import { BlipVision, type BlipVisionConfig, blipVisionNamesAt, originalVisionNames } from "./blip-vision.ts";
 import { activationName, rate, section, size } from "./config.ts";
 import { nextTokens } from "./heads.ts";
+import { pixelsOf } from "./image-heads.ts";
 import { requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 import { FeatureQueues, followed, momentumCopy } from "./momentum.ts";
@@ -51,26 +60,47 @@ const textFields = z.object({
   addCrossAttention: z.literal(true, "must be true, or no layer looks at the image").default(true),
 });
 
-export const blipPretrainConfigSchema = z.object({
-  vision: section(visionFields).prefault({}),
-  textConfig: section(textFields).prefault({}),
+/** What a config of either naming comes to. */
+export interface BlipPretrainConfig {
+  readonly visionConfig: BlipVisionConfig;
+  readonly textConfig: BlipTextConfig;
   /** Width of the space where images and texts are compared. */
-  embedDim: size.default(256),
+  readonly embedDim: number;
   /** Earlier features that images and texts are compared with too. */
-  queueSize: size.default(57600),
+  readonly queueSize: number;
   /** Share that the momentum encoders keep of themselves at each step. */
-  momentum: z.number().min(0).max(1).default(0.995),
+  readonly momentum: number;
   /** Share of the momentum encoders' similarities in the contrastive targets, where no `alpha` is fed. */
-  alpha: z.number().min(0).max(1).default(0.4),
+  readonly alpha: number;
   /** What the decoder begins with, and what the encoder that looks at an image does. */
-  bosTokenId: tokenId.default(30522),
-  encTokenId: tokenId.default(30523),
-  labelSmoothing: z.number().min(0).max(1).default(0.1),
-});
+  readonly bosTokenId: number;
+  readonly encTokenId: number;
+  readonly labelSmoothing: number;
+}
 
-export type BlipPretrainConfig = z.infer<typeof blipPretrainConfigSchema>;
+/** Fields that are called the same in both namings. */
+const commonFields = {
+  queueSize: size.default(57600),
+  momentum: z.number().min(0).max(1).default(0.995),
+  alpha: z.number().min(0).max(1).default(0.4),
+};
 
-const visionConfig = ({ vision }: BlipPretrainConfig): BlipVisionConfig => ({
+/** The fields of the authors' repository. */
+export const blipPretrainConfigSchema = z
+  .object({
+    ...commonFields,
+    vision: section(visionFields).prefault({}),
+    textConfig: section(textFields).prefault({}),
+    embedDim: size.default(256),
+    bosTokenId: tokenId.default(30522),
+    encTokenId: tokenId.default(30523),
+    labelSmoothing: z.number().min(0).max(1).default(0.1),
+  })
+  .transform(
+    ({ vision, ...config }): BlipPretrainConfig => ({ ...config, visionConfig: originalVision(vision) }),
+  );
+
+const originalVision = (vision: z.infer<typeof visionFields>): BlipVisionConfig => ({
   hiddenSize: vision.embedDim,
   intermediateSize: Math.trunc(vision.embedDim * vision.mlpRatio),
   numHiddenLayers: vision.depth,
@@ -84,6 +114,15 @@ const visionConfig = ({ vision }: BlipPretrainConfig): BlipVisionConfig => ({
   dropout: 0,
 });
 
+/** The fields of Hugging Face's config of captioning and retrieval models, with what training adds. */
+export const blipForPretrainingSchema = blipConfigSchema
+  .extend(commonFields)
+  .transform(({ textConfig, visionConfig, imageTextHiddenSize, ...config }): BlipPretrainConfig => {
+    const { bosTokenId, labelSmoothing, encTokenId } = textConfig;
+    const tokens = { bosTokenId, encTokenId: encTokenId ?? bosTokenId + 1 };
+    return { ...config, ...tokens, visionConfig, textConfig, embedDim: imageTextHiddenSize, labelSmoothing };
+  });
+
 /** What the momentum encoders copy: both encoders and their projections. */
 class BlipEncoders {
   readonly vision: BlipVision;
@@ -92,10 +131,10 @@ class BlipEncoders {
   readonly textProjection: Linear;
 
   constructor(init: Init, config: BlipPretrainConfig) {
-    const { vision, textConfig, embedDim } = config;
-    this.vision = new BlipVision(init, visionConfig(config));
-    this.text = new BlipText(init, textConfig, vision.embedDim);
-    this.visionProjection = new Linear(init, vision.embedDim, embedDim);
+    const { visionConfig, textConfig, embedDim } = config;
+    this.vision = new BlipVision(init, visionConfig);
+    this.text = new BlipText(init, textConfig, visionConfig.hiddenSize);
+    this.visionProjection = new Linear(init, visionConfig.hiddenSize, embedDim);
     this.textProjection = new Linear(init, textConfig.hiddenSize, embedDim);
   }
 
@@ -139,9 +178,9 @@ export class BlipPretrain implements Model {
     init: Init,
     private readonly config: BlipPretrainConfig,
   ) {
-    const { textConfig, vision, embedDim, queueSize } = config;
+    const { textConfig, visionConfig, embedDim, queueSize } = config;
     this.encoders = new BlipEncoders(init, config);
-    this.decoder = new BlipText(init, textConfig, vision.embedDim, this.encoders.text);
+    this.decoder = new BlipText(init, textConfig, visionConfig.hiddenSize, this.encoders.text);
     this.head = new BlipWordHead(init, textConfig, this.encoders.text.words.weight);
     this.matchHead = new Linear(init, textConfig.hiddenSize, 2);
     this.momentum = momentumCopy(init, this.encoders);
@@ -150,21 +189,23 @@ export class BlipPretrain implements Model {
   }
 
   /**
-   * `image` [B, C, H, W], `input_ids` and `attention_mask` [B, T]. Optional: `alpha` [], and for each text and image of
+   * `image` or `pixel_values` [B, C, H, W], `input_ids` and `attention_mask` [B, T]. Optional: `alpha` [], and for each text and image of
    * the batch a wrong partner, `negative_image_index` and `negative_text_index` [B]; they are drawn otherwise, likelier
-   * the more they resemble the right one. Moves the momentum encoders, the queues and, into its bounds, the temperature.
+   * the more they resemble the right one, and never with the same text, which would be right. Moves the momentum encoders, the queues and, into its bounds, the temperature.
    */
   forward(ctx: Context, inputs: Inputs): Outputs {
     const batch = {
-      image: requiredInput(inputs, "image", "BLIP"),
+      image: inputs.image ?? pixelsOf("BLIP", inputs),
       ids: requiredInput(inputs, "input_ids", "BLIP"),
       mask: requiredInput(inputs, "attention_mask", "BLIP"),
     };
     const { states, ...features } = this.encoders.forward(ctx, batch);
     const contrast = this.contrast(ctx, batch, features, inputs.alpha ?? this.config.alpha);
+    const isWrong = differentTexts(batch.ids);
+    const drawn = (weights: Node): Node => ctx.draw(mul(weights, cast(isWrong, weights.dtype)));
     const matching = this.match(ctx, batch, states, {
-      images: inputs.negative_image_index ?? ctx.draw(contrast.sampling_weights_t2i!),
-      texts: inputs.negative_text_index ?? ctx.draw(contrast.sampling_weights_i2t!),
+      images: inputs.negative_image_index ?? drawn(contrast.sampling_weights_t2i!),
+      texts: inputs.negative_text_index ?? drawn(contrast.sampling_weights_i2t!),
     });
     const captions = this.caption(ctx, batch, states);
     const loss = add(add(contrast.loss_ita!, matching.loss_itm!), captions.loss_lm!);
@@ -237,10 +278,6 @@ export class BlipPretrain implements Model {
   }
 }
 
-/** ids [B, T] with another first one. */
-const withFirst = (ids: Node, first: number): Node =>
-  concat([full(first, ids.dtype, [ids.shape[0]!, 1]), slice(ids, 1, 1)], 1);
-
 /** Ones where row and column are of one pair, [B, N]. */
 const diagonal = (scores: Node, columns: Dim = scores.shape[1]!): Node =>
   cast(equal(unsqueeze(iota(scores.shape[0]!), 1), unsqueeze(iota(columns), 0)), scores.dtype);
@@ -258,6 +295,12 @@ function samplingWeights(scores: Node): Node {
   return stopGradient(mul(add(softmax(ofBatch), 1e-4), others));
 }
 
+/** Whether two texts of the batch differ, bool [B, B]; ids [B, T] have one padding. */
+function differentTexts(ids: Node): Node {
+  const isSame = equal(unsqueeze(ids, 1), unsqueeze(ids, 0));
+  return less(min(cast(isSame, "float32"), -1), 1);
+}
+
 /** Ours → the authors' repository. */
 export const blipPretrainNames: NameMap = {
   ...originalVisionNames("encoders.vision", "visual_encoder"),
@@ -265,6 +308,25 @@ export const blipPretrainNames: NameMap = {
   "encoders.visionProjection": "vision_proj",
   "encoders.textProjection": "text_proj",
   ...originalVisionNames("momentum.vision", "visual_encoder_m"),
+  ...blipTextNames("momentum.text", "text_encoder_m"),
+  "momentum.visionProjection": "vision_proj_m",
+  "momentum.textProjection": "text_proj_m",
+  ...blipTextNames("decoder", "text_decoder.bert"),
+  ...blipHeadNames("head", "text_decoder.cls.predictions"),
+  matchHead: "itm_head",
+  "queues.images": "image_queue",
+  "queues.texts": "text_queue",
+  "queues.pointer": "queue_ptr",
+  temperature: "temp",
+};
+
+/** Ours → Hugging Face's names of captioning and retrieval models, and names of what only training has. */
+export const blipForPretrainingNames: NameMap = {
+  ...blipVisionNamesAt("encoders.vision", "vision_model"),
+  ...blipTextNames("encoders.text", "text_encoder"),
+  "encoders.visionProjection": "vision_proj",
+  "encoders.textProjection": "text_proj",
+  ...blipVisionNamesAt("momentum.vision", "vision_model_m"),
   ...blipTextNames("momentum.text", "text_encoder_m"),
   "momentum.visionProjection": "vision_proj_m",
   "momentum.textProjection": "text_proj_m",

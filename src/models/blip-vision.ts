@@ -43,19 +43,19 @@ export class BlipVision {
   }
 }
 
-/** Ours → Hugging Face. */
-export const blipVisionNames: NameMap = {
-  "vision.tokens.classToken": "vision_model.embeddings.class_embedding",
-  "vision.tokens.positions": "vision_model.embeddings.position_embedding",
-  "vision.tokens.patches": "vision_model.embeddings.patch_embedding",
-  "vision.encoder.layers.{i}.attentionNorm": "vision_model.encoder.layers.{i}.layer_norm1",
-  "vision.encoder.layers.{i}.attention.joined": "vision_model.encoder.layers.{i}.self_attn.qkv",
-  "vision.encoder.layers.{i}.attention.output": "vision_model.encoder.layers.{i}.self_attn.projection",
-  "vision.encoder.layers.{i}.feedForwardNorm": "vision_model.encoder.layers.{i}.layer_norm2",
-  "vision.encoder.layers.{i}.feedForward.up": "vision_model.encoder.layers.{i}.mlp.fc1",
-  "vision.encoder.layers.{i}.feedForward.down": "vision_model.encoder.layers.{i}.mlp.fc2",
-  "vision.norm": "vision_model.post_layernorm",
-};
+/** Ours → Hugging Face, for an encoder at `ours` that is called `hub`. */
+export const blipVisionNamesAt = (ours: string, hub: string): NameMap => ({
+  [`${ours}.tokens.classToken`]: `${hub}.embeddings.class_embedding`,
+  [`${ours}.tokens.positions`]: `${hub}.embeddings.position_embedding`,
+  [`${ours}.tokens.patches`]: `${hub}.embeddings.patch_embedding`,
+  [`${ours}.encoder.layers.{i}.attentionNorm`]: `${hub}.encoder.layers.{i}.layer_norm1`,
+  [`${ours}.encoder.layers.{i}.attention.joined`]: `${hub}.encoder.layers.{i}.self_attn.qkv`,
+  [`${ours}.encoder.layers.{i}.attention.output`]: `${hub}.encoder.layers.{i}.self_attn.projection`,
+  [`${ours}.encoder.layers.{i}.feedForwardNorm`]: `${hub}.encoder.layers.{i}.layer_norm2`,
+  [`${ours}.encoder.layers.{i}.feedForward.up`]: `${hub}.encoder.layers.{i}.mlp.fc1`,
+  [`${ours}.encoder.layers.{i}.feedForward.down`]: `${hub}.encoder.layers.{i}.mlp.fc2`,
+  [`${ours}.norm`]: `${hub}.post_layernorm`,
+});
 
 /** Ours → the authors' repository, for an encoder at `ours` that is called `theirs`. */
 export const originalVisionNames = (ours: string, theirs: string): NameMap => ({

@@ -7,13 +7,13 @@
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
 import type { Node } from "../graph/node.ts";
-import { add, div, mul, reshape, sum } from "../graph/ops/core.ts";
+import { add, div, full, mul, reshape, sum } from "../graph/ops/core.ts";
 import { crossEntropyRows } from "../graph/ops/cross-entropy.ts";
 import { flattenRows, matmul } from "../graph/ops/matmul.ts";
 import { softmax } from "../graph/ops/norm.ts";
 import { mean } from "../graph/ops/reduce.ts";
 import { cast, equal, notEqual, where } from "../graph/ops/select.ts";
-import { iota, slice, squeeze, swapAxes } from "../graph/ops/shape.ts";
+import { concat, iota, slice, squeeze, swapAxes } from "../graph/ops/shape.ts";
 import { causalBias, paddingBias } from "../nn/attention.ts";
 import type { Context } from "../nn/context.ts";
 import { normalized } from "../nn/contrastive.ts";
@@ -37,6 +37,8 @@ const textConfig = z.object({
   /** What a caption or answer begins with, and what ends it. */
   bosTokenId: tokenId.default(30522),
   sepTokenId: tokenId.default(102),
+  /** What a text begins with where it is matched with an image; default: as it is given. */
+  encTokenId: tokenId.nullish(),
   isDecoder: z.literal(true, "must be true, or no layer looks at the image").default(true),
   /** Share of the target spread over all words, in training and evaluation. */
   labelSmoothing: z.number().min(0).max(1).default(0.1),
@@ -62,6 +64,10 @@ export function decoderBias(ids: Node, mask: Node | undefined, dtype: Node["dtyp
 
 /** Ids [B, T] as labels, −100 for padding. */
 export const labelsOf = (ids: Node, padId: number): Node => where(equal(ids, padId), ignoredLabel, ids);
+
+/** ids [B, T] with another first one. */
+export const withFirst = (ids: Node, first: number): Node =>
+  concat([full(first, ids.dtype, [ids.shape[0]!, 1]), slice(ids, 1, 1)], 1);
 
 /** First tokens of [B, T, D] → [B, D]. */
 export const firstToken = (hidden: Node): Node => squeeze(slice(hidden, 1, 0, 1), 1);
@@ -177,19 +183,40 @@ export class BlipForImageTextRetrieval implements Model {
    * adds that of matching and the contrastive one, whose pairs are those of the batch.
    */
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const ids = requiredInput(inputs, "input_ids", "BLIP");
-    const image_embeds = this.vision.forward(ctx, pixelsOf("BLIP", inputs));
-    const bias = inputs.attention_mask && paddingBias(inputs.attention_mask, image_embeds.dtype);
-    const fused_text_states = this.text.forward(ctx, ids, { bias, source: image_embeds });
-    const text_states = this.text.forward(ctx, ids, { bias, captureAs: "text_" });
-    const itm_logits = this.matchHead.forward(firstToken(fused_text_states));
-    const images = normalized(this.visionProjection.forward(firstToken(image_embeds)));
-    const texts = normalized(this.textProjection.forward(firstToken(text_states)));
-    const itc_similarity = matmul(images, texts, { transB: true });
-    const itm_probabilities = softmax(itm_logits);
-    const scores = { itm_logits, itm_probabilities, itc_similarity };
-    const outputs = { ...scores, image_embeds, fused_text_states, text_states };
+    const { image_embeds, image_features } = this.readImages(ctx, inputs);
+    const { text_states, text_features } = this.readTexts(ctx, inputs);
+    const matched = this.match(ctx, { ...inputs, image_embeds });
+    const itc_similarity = matmul(image_features!, text_features!, { transB: true });
+    const outputs = { ...matched, itc_similarity, image_embeds: image_embeds!, text_states: text_states! };
     return inputs.itm_labels ? { ...this.losses(outputs, inputs.itm_labels), ...outputs } : outputs;
+  }
+
+  /** `pixel_values` → `image_embeds` [B, S, D], which `match` reads, and `image_features` [B, E] of length 1. */
+  readImages(ctx: Context, inputs: Inputs): Outputs {
+    const image_embeds = this.vision.forward(ctx, pixelsOf("BLIP", inputs));
+    const image_features = normalized(this.visionProjection.forward(firstToken(image_embeds)));
+    return { image_embeds, image_features };
+  }
+
+  /** `input_ids` and `attention_mask` → `text_features` [B, E] of length 1, and `text_states` [B, T, D]. */
+  readTexts(ctx: Context, inputs: Inputs): Outputs {
+    const ids = requiredInput(inputs, "input_ids", "BLIP");
+    const bias =
+      inputs.attention_mask && paddingBias(inputs.attention_mask, this.textProjection.weight.dtype);
+    const text_states = this.text.forward(ctx, ids, { bias, captureAs: "text_" });
+    return { text_states, text_features: normalized(this.textProjection.forward(firstToken(text_states))) };
+  }
+
+  /** `image_embeds` [B, S, D] with `input_ids` and `attention_mask` → `itm_probabilities` [B, 2], the second: they match. */
+  match(ctx: Context, inputs: Inputs): Outputs {
+    const source = requiredInput(inputs, "image_embeds", "BLIP");
+    const given = requiredInput(inputs, "input_ids", "BLIP");
+    const { encTokenId } = this.config.textConfig;
+    const ids = encTokenId == null ? given : withFirst(given, encTokenId);
+    const bias = inputs.attention_mask && paddingBias(inputs.attention_mask, source.dtype);
+    const fused_text_states = this.text.forward(ctx, ids, { bias, source });
+    const itm_logits = this.matchHead.forward(firstToken(fused_text_states));
+    return { itm_logits, itm_probabilities: softmax(itm_logits), fused_text_states };
   }
 
   private losses({ itm_logits, itc_similarity }: Record<string, Node>, labels: Node): Outputs {

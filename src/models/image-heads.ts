@@ -2,10 +2,9 @@
 
 import { ConfigError } from "../errors.ts";
 import type { Node } from "../graph/node.ts";
-import { mul, sub, sum } from "../graph/ops/core.ts";
-import { exp } from "../graph/ops/math.ts";
-import { logSoftmax } from "../graph/ops/norm.ts";
+import { mul, sum } from "../graph/ops/core.ts";
 import { cast } from "../graph/ops/select.ts";
+import { softenedDivergences } from "../nn/distillation.ts";
 import { crossEntropy, softCrossEntropy } from "../nn/losses.ts";
 import { productOf } from "../tensor/dims.ts";
 import { isFloat } from "../tensor/dtype.ts";
@@ -55,8 +54,6 @@ export function imageLoss(logits: Node, labels: Node, { problemType, labelSmooth
  * Touvron et al. 2021, https://arxiv.org/abs/2012.12877
  */
 export function softDistillationLoss(student: Node, teacher: Node, temperature: number): Node {
-  const [taught, learned] = [teacher, student].map((logits) => logSoftmax(mul(logits, 1 / temperature)));
-  const divergence = sum(mul(exp(taught!), sub(taught!, learned!)));
-  const count = productOf(student.shape) as number;
-  return mul(divergence, temperature ** 2 / count);
+  const divergence = sum(softenedDivergences(student, teacher, temperature));
+  return mul(divergence, 1 / (productOf(student.shape) as number));
 }

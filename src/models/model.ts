@@ -44,13 +44,15 @@ export type TaskName =
   | "image-to-text"
   | "visual-question-answering"
   | "image-text-retrieval"
+  | "image-text-pretraining"
   | "image-text-to-text";
 
 /**
  * Another head for the same task: tags under a CRF, a classifier on every layer, question and passage that attend to
- * each other before an answer is scored, or ends that are scored given a start.
+ * each other before an answer is scored, ends that are scored given a start, or a second classifier that follows a
+ * teacher.
  */
-export type Variant = "crf" | "early-exit" | "two-stream" | "start-then-end";
+export type Variant = "crf" | "early-exit" | "two-stream" | "start-then-end" | "with-teacher";
 
 /** One class name of `config.json`'s `architectures`. */
 export interface Architecture {

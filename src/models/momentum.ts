@@ -4,6 +4,7 @@
  * B batch, E width of the features, Q length of a queue.
  */
 
+import { ConfigError } from "../errors.ts";
 import type { Node } from "../graph/node.ts";
 import { add, dimValue, mul, sub } from "../graph/ops/core.ts";
 import { gather } from "../graph/ops/indexing.ts";
@@ -48,8 +49,12 @@ export class FeatureQueues {
     this.pointer = init.table(Tensor.zeros("int64", [1]));
   }
 
-  /** Puts a batch's features [B, E], B ≤ Q, into both queues [E, Q]. */
+  /** Puts a batch's features [B, E] into both queues [E, Q]. @throws ConfigError unless B ≤ Q. */
   push(ctx: Context, features: { readonly images: Node; readonly texts: Node }): void {
+    const [batch, room] = [features.images.shape[0]!, this.images.shape[1]!];
+    if (typeof batch === "number" && batch > Number(room)) {
+      throw new ConfigError(`queue_size must be at least the size of a batch, got ${room} and ${batch}`);
+    }
     const length = dimValue("int64", this.images.shape[1]!);
     const count = dimValue("int64", features.images.shape[0]!);
     const ages = mod(add(sub(iota(this.images.shape[1]!), this.pointer), length), length);

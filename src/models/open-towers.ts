@@ -16,6 +16,7 @@ import { type ConfigJson, readConfig } from "./config.ts";
 import type { Architecture, Outputs } from "./model.ts";
 import { encodeGraph, type SessionOpener } from "./open.ts";
 import { architectureOf } from "./registry.ts";
+import { targetOf } from "./target.ts";
 import { declareInputs, storedNames, usedGraph } from "./trace.ts";
 
 /** N texts or images, P features. */
@@ -37,11 +38,12 @@ export async function openTowers(
   options: SessionOptions = {},
   open: SessionOpener = openSession,
 ): Promise<OpenTowers> {
+  const { target, settled } = await targetOf(options);
   const config = await readConfig(folder);
   const architecture = architectureOf(config, folder);
   const openOne = async (outputs: Outputs, inputs: readonly Node[], names: ReadonlyMap<Node, string>) => {
-    const encoded = await encodeGraph(folder, architecture, usedGraph(outputs, inputs, names));
-    return open({ ...encoded, name: folder }, options);
+    const encoded = await encodeGraph(folder, architecture, usedGraph(outputs, inputs, names), { target });
+    return open({ ...encoded, name: folder }, settled);
   };
   const { image, text, inputs, names } = describeTowers(architecture, config, folder);
   const [tokenizer, plan] = await Promise.all([loadTokenizer(folder), readPreprocessor(folder)]);

@@ -6,23 +6,25 @@ import { basename, dirname, join } from "node:path";
 import { WeightError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type ExternalTensor, encodeOnnx } from "../graph/onnx/encode.ts";
-import { fusions } from "../graph/ops/fusions.ts";
-import { optimise } from "../graph/passes/optimise.ts";
+import type { OptimiseOptions } from "../graph/passes/optimise.ts";
 import { type ExitRule, openSession } from "../runtime/index.ts";
 import type { ModelSource, Session, SessionOptions, StagedSource } from "../runtime/session.ts";
-import type { DType } from "../tensor/dtype.ts";
+import { type DType, isFloat } from "../tensor/dtype.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ImagePreprocessor } from "../vision/preprocess.ts";
 import { readPreprocessor } from "../vision/preprocessor-config.ts";
 import { assertNames } from "../weights/assert-names.ts";
 import { type Checkpoint, type CheckpointEntry, openCheckpoint } from "../weights/checkpoint.ts";
+import { storedDTypeOf } from "../weights/stored-dtype.ts";
 import { type ConfigJson, readConfig } from "./config.ts";
 import { exitRuleOf, isEarlyExit, notEarlyExit } from "./early-exit.ts";
 import { vitOfMae } from "./mae-encoder.ts";
 import type { Architecture, TaskName } from "./model.ts";
+import { quantizationOf } from "./quantization.ts";
 import { architectureFor, architectureOf } from "./registry.ts";
 import { traceStages } from "./stages.ts";
+import { graphFor, isPlain, plainTarget, type Target, targetOf } from "./target.ts";
 import { storedNames, traceInference, usedGraph } from "./trace.ts";
 
 /** The graph-only ONNX file of a model version; its weights are those of `model.safetensors`. */
@@ -87,16 +89,17 @@ async function openFolder<Files>(
   open: SessionOpener,
   read: () => Promise<Files>,
 ): Promise<OpenFolder & Files> {
-  const { capture, as, patience, ...sessionOptions } = options;
+  const { capture, as, patience, ...given } = options;
+  const { target, settled: sessionOptions } = await targetOf(given);
   const config = await readConfig(folder);
   const architecture = architectureAs(config, folder, as);
   const exit = exitRuleOf(architecture, config, patience);
-  const hasFile = !capture && !as && existsSync(join(folder, modelFile));
+  const hasFile = !capture && !as && isPlain(target) && existsSync(join(folder, modelFile));
   const whole = async (): Promise<ModelSource> =>
     hasFile
       ? { path: join(folder, modelFile) }
-      : { ...(await encodeModel(folder, { capture, ...(as && { as }) })), name: folder };
-  const source = exit && !capture ? await encodeStages(folder, exit) : await whole();
+      : { ...(await encodeModel(folder, { capture, target, ...(as && { as }) })), name: folder };
+  const source = exit && !capture ? await encodeStages(folder, exit, target) : await whole();
   const opening = open(source, sessionOptions); // in its thread, while this one reads the other files
   try {
     const files = await read();
@@ -119,7 +122,7 @@ export interface EncodedModel {
 /** The ONNX model of a folder's checkpoint: a graph whose weights are external data in its safetensors files. */
 export async function encodeModel(
   folder: string,
-  { capture = [], as }: Pick<OpenOptions, "capture" | "as"> = {},
+  { capture = [], as, target }: Pick<OpenOptions, "capture" | "as"> & { readonly target?: Target } = {},
 ): Promise<EncodedModel> {
   const config = await readConfig(folder);
   const architecture = architectureAs(config, folder, as);
@@ -129,7 +132,7 @@ export async function encodeModel(
   const graph = traceInference(model, names, specs, { capture });
   const { last_hidden_state } = graph.outputs;
   const wanted = as && last_hidden_state ? usedGraph({ last_hidden_state }, graph.inputs, names) : graph;
-  return encodeGraph(folder, architecture, wanted);
+  return encodeGraph(folder, architecture, wanted, { target });
 }
 
 /** The config's own architecture, or its family's for another task; a pretrained MAE is a ViT then. */
@@ -137,41 +140,58 @@ const architectureAs = (config: ConfigJson, where: string, as: TaskName | undefi
   as ? architectureFor(String(vitOfMae(config).model_type), as) : architectureOf(config, where);
 
 /** A classifier's stages over the weights of a folder's checkpoint. @throws ConfigError when it cannot exit early. */
-export async function encodeStages(folder: string, exit: ExitRule): Promise<StagedSource> {
+export async function encodeStages(
+  folder: string,
+  exit: ExitRule,
+  target: Target = plainTarget,
+): Promise<StagedSource> {
   const config = await readConfig(folder);
   const architecture = architectureOf(config, folder);
   const model = architecture.build(config);
   if (!isEarlyExit(model)) throw notEarlyExit(architecture);
   const specs = architecture.inputs(config).filter(({ isLabel }) => !isLabel);
   const graphs = traceStages(model, storedNames(architecture, model), specs, exit.patience);
-  const stages = graphs.map((graph) => encodeGraph(folder, architecture, graph));
+  const stages = graphs.map((graph) => encodeGraph(folder, architecture, graph, { target }));
   return { stages: await Promise.all(stages), exit, name: folder };
 }
 
+export interface EncodeGraphOptions extends Pick<OptimiseOptions, "hasSwitches"> {
+  /** Weights in integers; default: those that the folder's config names. */
+  readonly quantize?: OptimiseOptions["quantize"];
+  /** Default `plainTarget`. */
+  readonly target?: Target | undefined;
+}
+
 /**
- * A graph over the weights of a folder's checkpoint. Where its files are links, as in the hub's cache, the model points
- * at their targets, since ORT follows none out of a folder.
+ * A graph over the weights of a folder's checkpoint, integers where its config says so. Where its files are links, as
+ * in the hub's cache, the model points at their targets, since ORT follows none out of a folder.
  * @throws WeightError when the checkpoint lacks a weight or has it in another shape.
  */
 export async function encodeGraph(
   folder: string,
   architecture: Architecture,
   graph: Graph,
+  { target = plainTarget, ...options }: EncodeGraphOptions = {},
 ): Promise<EncodedModel> {
+  const quantize = options.quantize ?? quantizationOf(await readConfig(folder), folder);
+  const wanted = graphFor(graph, target, { ...options, quantize });
   const checkpoint = await openCheckpoint(folder);
   try {
     const entries = matchCheckpoint(architecture, checkpoint);
-    const shapes = new Map(
-      [...graph.parameters].map(([node, name]) => [name, { shape: node.shape as number[] }]),
-    );
+    const nodes = new Map([...wanted.parameters].map(([node, name]) => [name, node]));
+    const shapes = new Map([...nodes].map(([name, { shape }]) => [name, { shape: shape as number[] }]));
     assertNames(folder, shapes, entries, { ignoreUnexpected: [/./] });
     const targets = await linkTargets(folder, entries);
     const weights = (name: string): ExternalTensor => {
       const entry = entries.get(name)!;
-      return externalTensor({ ...entry, file: basename(targets.get(entry.file)!) }, name);
+      return externalTensor(
+        { ...entry, file: basename(targets.get(entry.file)!) },
+        name,
+        nodes.get(name)!.dtype,
+      );
     };
     const [weightsFolder = folder] = [...targets.values()].map((path) => dirname(path));
-    return { bytes: encodeOnnx(optimise(graph, { fuse: fusions.cpu }), { weights }), weightsFolder };
+    return { bytes: encodeOnnx(wanted, { weights }), weightsFolder };
   } finally {
     await checkpoint.close();
   }
@@ -235,16 +255,20 @@ const storedDTypes: Readonly<Record<string, DType | "bfloat16">> = {
   F32: "float32",
   F16: "float16",
   BF16: "bfloat16",
+  I8: "int8",
+  U8: "uint8",
 };
 
-/** @throws WeightError when the stored type is not a floating one that ONNX Runtime reads. */
+/** @throws WeightError when the stored type is not one that ONNX Runtime reads as a parameter of `wanted`. */
 function externalTensor(
   { file, offset, sizeBytes, dtype, shape }: CheckpointEntry,
   name: string,
+  wanted: DType,
 ): ExternalTensor {
   const stored = storedDTypes[dtype];
-  if (!stored) {
-    throw new WeightError(`${name}: is stored as ${dtype}; expected F32, F16, BF16 or F64`);
+  if (!stored || (stored !== wanted && !(isFloat(wanted) && dtype.includes("F")))) {
+    const expected = isFloat(wanted) ? "F32, F16, BF16 or F64" : storedDTypeOf(wanted);
+    throw new WeightError(`${name}: is stored as ${dtype}; expected ${expected}`);
   }
   return { file, offset, sizeBytes, dtype: stored, shape };
 }

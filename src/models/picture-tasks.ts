@@ -1,4 +1,4 @@
-/** Tasks whose models read pictures and nothing else. */
+/** Tasks whose models read pictures. */
 
 import type { TaskName } from "./model.ts";
 
@@ -9,3 +9,15 @@ const pictureTasks: readonly TaskName[] = [
 ];
 
 export const readsPicturesAlone = (task: TaskName): boolean => pictureTasks.includes(task);
+
+const pictureTextTasks: readonly TaskName[] = [
+  "zero-shot-image-classification",
+  "image-to-text",
+  "visual-question-answering",
+  "image-text-retrieval",
+  "image-text-to-text",
+];
+
+/** Whether questions hold pictures, alone or with texts. */
+export const readsPictures = (task: TaskName): boolean =>
+  readsPicturesAlone(task) || pictureTextTasks.includes(task);

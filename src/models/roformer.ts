@@ -21,7 +21,7 @@ import { activationName, id2label, problemType, rate, size } from "./config.ts";
 import { askedTokens, classOutputs, spanOutputs, tokenLossOutputs, tokenOutputs } from "./heads.ts";
 import { choiceRows, requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
-import { lastState } from "./token-states.ts";
+import { lastState, meanState } from "./token-states.ts";
 import { TransformerEncoderLayer } from "./transformer-layers.ts";
 
 const onlyEncoder = z.literal(false, "only encoders are supported").default(false);
@@ -42,6 +42,11 @@ export const roFormerConfigSchema = z.object({
   layerNormEps: z.number().positive().default(1e-12),
   padTokenId: z.number().int().nullish().default(0),
   initializerRange: z.number().positive().default(0.02),
+  /**
+   * What the head of whole texts reads: the first token, as published checkpoints do, or the mean of all. Masked-LM
+   * pretraining never uses the first token's state, so a model that learned nothing else does better with the mean.
+   */
+  classifierPooling: z.enum(["cls", "mean"]).default("cls"),
   /** Whether values are turned like queries and keys. */
   rotaryValue: z.boolean().default(false),
   isDecoder: onlyEncoder,
@@ -209,7 +214,7 @@ export class RoFormerForMaskedLM implements Model {
   }
 }
 
-/** Scores of a whole text from its first token: dropout, linear, activation, dropout, linear. */
+/** Scores of a whole text from its first token or the mean of all: dropout, linear, activation, dropout, linear. */
 class RoFormerTextHead {
   readonly dense: Linear;
   readonly output: Linear;
@@ -222,11 +227,12 @@ class RoFormerTextHead {
     this.output = new Linear(init, config.hiddenSize, config.id2label.length);
   }
 
-  /** [B, T, D] → [B, C]. */
-  forward(ctx: Context, hidden: Node): Node {
-    const { hiddenAct, hiddenDropoutProb: dropout } = this.config;
-    const first = ctx.dropout(squeeze(slice(hidden, 1, 0, 1), 1), dropout);
-    return this.output.forward(ctx.dropout(activations[hiddenAct](this.dense.forward(first)), dropout));
+  /** hidden [B, T, D] and the mask [B, T] of real tokens → [B, C]. */
+  forward(ctx: Context, hidden: Node, mask: Node | undefined): Node {
+    const { hiddenAct, hiddenDropoutProb: dropout, classifierPooling } = this.config;
+    const state = classifierPooling === "mean" ? meanState(hidden, mask) : squeeze(slice(hidden, 1, 0, 1), 1);
+    const features = this.dense.forward(ctx.dropout(state, dropout));
+    return this.output.forward(ctx.dropout(activations[hiddenAct](features), dropout));
   }
 }
 
@@ -245,7 +251,7 @@ export class RoFormerForSequenceClassification implements Model {
 
   /** `labels`: int64 [B], or float [B] or [B, C] for regression and multi-label problems. */
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const logits = this.textHead.forward(ctx, this.roformer.forward(ctx, inputs));
+    const logits = this.textHead.forward(ctx, this.roformer.forward(ctx, inputs), inputs.attention_mask);
     return classOutputs(logits, inputs, this.config.problemType);
   }
 }

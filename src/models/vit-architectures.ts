@@ -54,6 +54,7 @@ export const vitArchitectures = [
     {
       name: "DeiTForImageClassificationWithTeacher",
       task: "image-classification",
+      variant: "with-teacher",
       build: DeiTForImageClassificationWithTeacher,
       labels: ({ id2label }) => [
         ...imageLabels,
@@ -94,4 +95,11 @@ export const vitConfigs = {
     intermediate_size: 8192,
     patch_size: 14,
   },
+} satisfies Record<string, Record<string, number>>;
+
+/** The same of DeiT. */
+export const deitConfigs = {
+  "deit-tiny-distilled-patch16-224": { hidden_size: 192, num_attention_heads: 3, intermediate_size: 768 },
+  "deit-small-distilled-patch16-224": { hidden_size: 384, num_attention_heads: 6, intermediate_size: 1536 },
+  "deit-base-distilled-patch16-224": {},
 } satisfies Record<string, Record<string, number>>;

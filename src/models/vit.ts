@@ -211,7 +211,10 @@ export class DeiTForImageClassificationWithTeacher implements Model {
     this.distillationClassifier = new Linear(init, hiddenSize, id2label.length);
   }
 
-  /** With `labels` [B] and `teacher_logits` [B, K], the loss that the config's `distillationType` names. */
+  /**
+   * With `labels` [B] and `teacher_logits` [B, K], the loss that the config's `distillationType` names; with labels
+   * alone, as in evaluation, that of the answer.
+   */
   forward(ctx: Context, inputs: Inputs): Outputs {
     const hidden = this.vit.forward(ctx, pixelsOf("DeiT", inputs));
     const cls_logits = this.classifier.forward(tokenAt(hidden, 0));
@@ -219,7 +222,8 @@ export class DeiTForImageClassificationWithTeacher implements Model {
     const logits = mul(add(cls_logits, distillation_logits), 0.5);
     const outputs = { logits, cls_logits, distillation_logits };
     const { labels, teacher_logits } = inputs;
-    if (!labels || !teacher_logits) return outputs;
+    if (!labels) return outputs;
+    if (!teacher_logits) return { loss: imageLoss(logits, labels, this.config), ...outputs };
     const base_loss = imageLoss(cls_logits, labels, this.config);
     const { distillationType, alpha, tau } = this.config;
     const taught =

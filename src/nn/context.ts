@@ -5,7 +5,7 @@ import { mul, neg, ones, sub } from "../graph/ops/core.ts";
 import { log } from "../graph/ops/math.ts";
 import { deriveKeyNode, dropout, uniformLike } from "../graph/ops/random.ts";
 import { argMax } from "../graph/ops/reduce.ts";
-import type { DecoderCache } from "./decoder-cache.ts";
+import type { StepCache } from "./decoder-cache.ts";
 
 export class Context {
   /** Values a caller may ask for as extra outputs, by name: `hidden_states.0`, `attentions.3`, … */
@@ -17,7 +17,7 @@ export class Context {
   private constructor(
     private readonly seed: Node | undefined,
     /** Where attention keeps keys and values, in a pass that is one step of decoding. */
-    readonly cache?: DecoderCache,
+    readonly cache?: StepCache,
   ) {}
 
   /** Inference: dropout is off. */
@@ -26,7 +26,7 @@ export class Context {
   }
 
   /** One step of decoding. */
-  static decoding(cache: DecoderCache): Context {
+  static decoding(cache: StepCache): Context {
     return new Context(undefined, cache);
   }
 

@@ -16,7 +16,17 @@ export const pastLength: Dim = symbol("past");
 export const sourceLength = (dim: Dim): Dim =>
   typeof dim === "number" || plainSymbol(dim) !== undefined ? dim : symbol("source");
 
-export class DecoderCache {
+/** Where a pass that decodes keeps keys and values: each method takes this step's own and returns what to attend to. */
+export interface StepCache {
+  /** Self-attention: what earlier steps kept, then this step's own, in one part or more. */
+  extend(name: string, own: KeyValues): KeyValues[];
+  /** The same for anything else that is kept of every token. */
+  extendOne(name: string, own: Node): Node[];
+  /** Cross-attention: what was computed once. */
+  fixed(name: string, own: KeyValues): KeyValues;
+}
+
+export class DecoderCache implements StepCache {
   /** `past.<name>.key|value` [B, H, P, K] and `fixed.<name>.key|value` [B, H, S, K]. */
   readonly inputs: Node[] = [];
   /** `present.<name>.key|value` [B, H, T, K]: what the caller writes behind the past. */

@@ -7,6 +7,7 @@ import { type CaseRunner, type ParityCase, readCase } from "./case.ts";
 import { type Comparison, compareCase } from "./compare.ts";
 import { runContrastive } from "./contrastive.ts";
 import { runCrf } from "./crf.ts";
+import { runDistillation } from "./distillation.ts";
 import { runEarlyExit } from "./early-exit.ts";
 import { runGatedAttention, runPerceiver } from "./flamingo.ts";
 import { runGeneration } from "./generation.ts";
@@ -36,6 +37,7 @@ const runners: Readonly<Record<string, CaseRunner>> = {
   adamw: runAdamW,
   "contrastive-losses": runContrastive,
   crf: runCrf,
+  "distil-loss": runDistillation,
   "gated-cross-attention": runGatedAttention,
   "perceiver-resampler": runPerceiver,
   "image-preprocessing": runPreprocessing,

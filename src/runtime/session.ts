@@ -26,11 +26,17 @@ export interface StagedSource {
   readonly name?: string;
 }
 
+/** What weights and products are computed in. */
+export const computePrecisions = ["fp32", "fp16"] as const;
+export type ComputePrecision = (typeof computePrecisions)[number];
+
 export interface SessionOptions {
   /** "auto" is cuda where its library is installed and works, else cpu. Default "auto". */
   provider?: Provider | "auto";
   /** Throw when `provider` does not work here, instead of falling back to cpu. Default false. */
   forceProvider?: boolean;
+  /** Of graphs that are made when a model folder is opened; files run as they are. fp16 is for GPUs. Default "fp32". */
+  precision?: ComputePrecision;
   /** Threads of one op, from 1. Default: the CPUs this process may use, cgroup limits counted. */
   threads?: number;
   /**

@@ -44,7 +44,8 @@ export class Thread<Api> {
   private readonly stopped: StoppedFlag = new Int32Array(new SharedArrayBuffer(4));
   private readonly worker: Worker;
   private readonly name: string;
-  private readonly exited: Promise<void>;
+  /** Resolves when the thread has ended, for whatever reason. */
+  readonly exited: Promise<void>;
   private calls = 0;
   private failure: RuntimeFailure | undefined;
 
@@ -92,6 +93,13 @@ export class Thread<Api> {
     this.worker.ref();
     this.requestStop();
     await this.exited;
+  }
+
+  /** Rejects calls under way, for a thread that no longer answers; should it ever come back, it ends. */
+  abandon(message: string): void {
+    this.end(`thread ${this.name}: ${message}`);
+    this.requestStop();
+    this.worker.unref();
   }
 
   /** Tells the thread to end when it is next between two steps. */

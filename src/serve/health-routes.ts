@@ -1,7 +1,7 @@
 /** Health for probes and people: alive, ready, and a summary. */
 
 import type { FastifyInstance } from "fastify";
-import type { ModelPool } from "./model-pool.ts";
+import type { Backend } from "./served-models.ts";
 
 /** Where the server stands; set by `buildServer`. */
 export interface ServerState {
@@ -9,7 +9,11 @@ export interface ServerState {
   isClosing: boolean;
 }
 
-export function addHealthRoutes(server: FastifyInstance, state: ServerState, pool: ModelPool): void {
+export function addHealthRoutes(
+  server: FastifyInstance,
+  state: ServerState,
+  backend: Pick<Backend, "openHosts">,
+): void {
   const isReady = (): boolean => state.isWarm && !state.isClosing;
   server.get("/health/live", async () => ({ status: "alive" }));
   server.get("/health/ready", async (_, reply) => {
@@ -19,7 +23,7 @@ export function addHealthRoutes(server: FastifyInstance, state: ServerState, poo
   server.get("/health", async () => ({
     status: isReady() ? "ready" : state.isClosing ? "closing" : "starting",
     uptimeSeconds: Math.round(process.uptime()),
-    models: pool.openHosts().map(({ model, state: modelState, queueLength }) => ({
+    models: backend.openHosts().map(({ model, state: modelState, queueLength }) => ({
       ref: model.ref,
       state: modelState,
       queueLength,

@@ -4,19 +4,19 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { RequestError } from "../errors.ts";
 import { downloadSafely } from "./download.ts";
-import type { Limits } from "./limits.ts";
+import { assertTexts, type Limits } from "./limits.ts";
 
-/** Pictures as their files, and the parameters of the question. */
+/** A question whose pictures are the bytes of their files. */
 export interface ImageBody {
-  readonly inputs: Uint8Array | Uint8Array[];
+  readonly inputs: unknown;
   readonly parameters: Readonly<Record<string, unknown>>;
+  readonly stream?: false;
 }
 
 const parameters = z.record(z.string(), z.unknown()).default({});
-const jsonSchema = z.strictObject({
-  inputs: z.union([z.string(), z.array(z.string()).min(1)]),
-  parameters,
-});
+/** A picture, or an object with one under `image` or several under `images` beside texts such as a question. */
+const input = z.union([z.string(), z.record(z.string(), z.unknown())]);
+const jsonSchema = z.strictObject({ inputs: z.union([input, z.array(input).min(1)]), parameters });
 
 /** Lets Fastify take files and forms as bytes. */
 export function addImageParsers(server: FastifyInstance, { maxImageBytes }: Limits): void {
@@ -41,14 +41,43 @@ async function fromJson(body: unknown, limits: Limits, signal: AbortSignal): Pro
   const { data, error } = jsonSchema.safeParse(body);
   if (error) {
     throw new RequestError(
-      "body: expected a picture, a form, or JSON with inputs (base64, a data address, an http address, or a list) and parameters",
+      "body: expected a picture, a form, or JSON with inputs (base64, a data address, an http address, an object with image, or a list) and parameters",
     );
   }
-  const texts = [data.inputs].flat();
-  assertCount(texts.length, limits);
-  const pictures: Uint8Array[] = [];
-  for (const text of texts) pictures.push(await pictureOf(text, limits, signal)); // one download at a time
-  return { inputs: Array.isArray(data.inputs) ? pictures : pictures[0]!, parameters: data.parameters };
+  return { inputs: await withPictures(data.inputs, limits, signal), parameters: data.parameters };
+}
+
+/**
+ * Inputs with the bytes of their pictures in the place of base64 and addresses.
+ * @throws RequestError when one is neither, or there are too many.
+ */
+export async function withPictures(inputs: unknown, limits: Limits, signal: AbortSignal): Promise<unknown> {
+  const items = [inputs].flat();
+  assertCount(
+    items.reduce<number>((count, item) => count + picturesIn(item), 0),
+    limits,
+  );
+  const read: unknown[] = [];
+  for (const item of items) read.push(await withPicture(item, limits, signal)); // one download at a time
+  return Array.isArray(inputs) ? read : read[0];
+}
+
+const picturesIn = (item: unknown): number =>
+  isObject(item) && Array.isArray(item.images) ? item.images.length : 1;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !(value instanceof Uint8Array);
+
+async function withPicture(item: unknown, limits: Limits, signal: AbortSignal): Promise<unknown> {
+  if (typeof item === "string") return pictureOf(item, limits, signal);
+  if (!isObject(item)) return item;
+  const { image, images, ...texts } = item;
+  assertTexts(texts, limits);
+  if (typeof image === "string") return { ...texts, image: await pictureOf(image, limits, signal) };
+  if (!Array.isArray(images)) return item;
+  const read: Uint8Array[] = [];
+  for (const each of images) read.push(await pictureOf(String(each), limits, signal));
+  return { ...texts, images: read };
 }
 
 async function pictureOf(text: string, limits: Limits, signal: AbortSignal): Promise<Uint8Array> {
@@ -58,19 +87,31 @@ async function pictureOf(text: string, limits: Limits, signal: AbortSignal): Pro
   throw new RequestError("inputs: a picture must be base64, a data address or an http address");
 }
 
-/** Files of a form under any name; a field `parameters` holds JSON. */
+/**
+ * Files of a form under any name; a field `parameters` holds JSON. Other fields, such as a question, are texts beside
+ * the picture.
+ */
 async function fromForm(body: Uint8Array, type: string, limits: Limits): Promise<ImageBody> {
   const form = await new Response(body, { headers: { "content-type": type } })
     .formData()
     .catch((cause: Error) => {
       throw new RequestError(`body: is not a form of files (${cause.message})`, { cause });
     });
-  const files = [...form.values()].filter((value) => typeof value !== "string");
+  const fields = [...form].filter(([name]) => name !== "parameters");
+  const files = fields.flatMap(([, value]) => (typeof value === "string" ? [] : [value]));
+  const texts = Object.fromEntries(fields.filter(([, value]) => typeof value === "string"));
   if (files.length === 0) throw new RequestError("body: the form must hold a picture as a file");
   assertCount(files.length, limits);
+  assertTexts(texts, limits);
   const pictures = await Promise.all(files.map(async (file) => new Uint8Array(await file.arrayBuffer())));
-  const inputs = pictures.length === 1 ? pictures[0]! : pictures;
-  return { inputs, parameters: formParameters(form.get("parameters")) };
+  return { inputs: formInputs(pictures, texts), parameters: formParameters(form.get("parameters")) };
+}
+
+function formInputs(pictures: readonly Uint8Array[], texts: object): unknown {
+  const [only] = pictures;
+  if (Object.keys(texts).length > 0)
+    return pictures.length === 1 ? { ...texts, image: only } : { ...texts, images: pictures };
+  return pictures.length === 1 ? only : pictures;
 }
 
 function formParameters(field: unknown): Readonly<Record<string, unknown>> {

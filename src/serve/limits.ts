@@ -30,9 +30,11 @@ export const defaultLimits: Limits = {
 /** A text, or an object of texts such as `{ question, context }`. */
 const inputSchema = z.union([z.string(), z.record(z.string(), z.unknown())]);
 
-const bodySchema = z.strictObject({
+export const bodySchema = z.strictObject({
   inputs: z.union([inputSchema, z.array(inputSchema).min(1)]),
   parameters: z.record(z.string(), z.unknown()).default({}),
+  /** Whether generated text comes piece by piece. */
+  stream: z.boolean().default(false),
 });
 
 export type PredictBody = z.infer<typeof bodySchema>;
@@ -49,14 +51,18 @@ export function parseBody(body: unknown, limits: Limits): PredictBody {
       `inputs: at most ${limits.maxInputs} at once, got ${count}; send several requests`,
     );
   }
-  for (const text of textsIn(data.inputs)) {
-    if (text.length > limits.maxCharacters) {
-      throw new RequestError(
-        `inputs: a text may have ${limits.maxCharacters} characters, got ${text.length}; send it in parts`,
-      );
-    }
-  }
+  assertTexts(data.inputs, limits);
   return data;
+}
+
+/** @throws RequestError when a text within a JSON value is too long. */
+export function assertTexts(value: unknown, { maxCharacters }: Limits): void {
+  for (const text of textsIn(value)) {
+    if (text.length <= maxCharacters) continue;
+    throw new RequestError(
+      `inputs: a text may have ${maxCharacters} characters, got ${text.length}; send it in parts`,
+    );
+  }
 }
 
 export const countInputs = (inputs: unknown): number => (Array.isArray(inputs) ? inputs.length : 1);
@@ -66,7 +72,7 @@ const explain = ({ issues }: z.ZodError): string => {
   const path = first!.path.join(".");
   if (path === "" && first!.code === "invalid_type") return "expected a JSON object with inputs";
   if (first!.code === "unrecognized_keys")
-    return `unknown ${first!.keys.join(", ")}; expected inputs, parameters`;
+    return `unknown ${first!.keys.join(", ")}; expected inputs, parameters, stream`;
   if (path.startsWith("inputs")) return "inputs: expected a text, an object of texts, or a list of them";
   return `${path}: ${first!.message}`;
 };

@@ -33,7 +33,7 @@ beforeAll(async () => {
 
 /** Listens with one model, opened. */
 async function start(model: string, limits: Partial<Limits> = {}): Promise<void> {
-  server = await buildServer({ catalog, models: [model], limits });
+  server = await buildServer({ catalog, models: [model], limits, cache: false });
   url = await server.listen({ host: "127.0.0.1", port: 0 });
   await expect.poll(async () => (await fetch(`${url}/health/ready`)).status, { timeout: 10_000 }).toBe(200);
 }

@@ -1,8 +1,9 @@
 /** What the server tells Prometheus. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { ModelHost } from "./model-host.ts";
+import type { CacheOutcome } from "./cache/answer-cache.ts";
 import type { BatchRecord } from "./observed-session.ts";
+import type { OpenModel } from "./served-models.ts";
 
 /** How a prediction request ended. */
 export type Outcome = "ok" | "invalid" | "rejected" | "cancelled" | "failed";
@@ -17,8 +18,11 @@ export class ServerMetrics {
   private readonly batchSeconds: Histogram<"model">;
   private readonly tokens: Counter<"model">;
 
-  /** `openHosts` gives the models whose queues are reported. */
-  constructor(openHosts: () => readonly ModelHost[]) {
+  /** `openHosts` gives the models whose queues are reported; `cached` counts questions by how they were answered. */
+  constructor(
+    openHosts: () => readonly OpenModel[],
+    cached: Readonly<Partial<Record<CacheOutcome, number>>> = {},
+  ) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
     this.requests = new Counter({
@@ -54,14 +58,42 @@ export class ServerMetrics {
       labelNames: ["model"],
       registers,
     });
+    this.addHostGauges(openHosts);
+    this.addCacheCounter(cached);
+  }
+
+  private addHostGauges(openHosts: () => readonly OpenModel[]): void {
     new Gauge({
       name: "tesserae_queue_texts",
       help: "Inputs that wait or are being computed.",
       labelNames: ["model"],
-      registers,
+      registers: [this.registry],
       collect() {
         this.reset();
         for (const { model, queueLength } of openHosts()) this.set({ model: model.ref }, queueLength);
+      },
+    });
+    new Gauge({
+      name: "tesserae_model_refused",
+      help: "1 where a variant did not pass its gate and the model answers in its place.",
+      labelNames: ["model"],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { model, refusal } of openHosts()) if (refusal) this.set({ model: model.ref }, 1);
+      },
+    });
+  }
+
+  private addCacheCounter(cached: Readonly<Partial<Record<CacheOutcome, number>>>): void {
+    new Counter({
+      name: "tesserae_cache_questions_total",
+      help: "Questions answered from the cache (hit), together with one under way (joined), or computed (miss).",
+      labelNames: ["outcome"],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [outcome, count] of Object.entries(cached)) this.inc({ outcome }, count);
       },
     });
   }

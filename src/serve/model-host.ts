@@ -1,30 +1,40 @@
-/** One served model, seen from the HTTP thread: starts its worker when first needed, and bounds what waits for it. */
+/**
+ * One generation of a served model, seen from the HTTP thread: opened in a thread of its own when first needed, with a
+ * bound on what waits for it. A variant that does not pass its gate is answered for by the model that it is a variant of.
+ */
 
-import { RuntimeFailure } from "../errors.ts";
 import { readConfig } from "../models/config.ts";
-import { readsPicturesAlone } from "../models/picture-tasks.ts";
+import { readsPictures } from "../models/picture-tasks.ts";
 import { architectureOf } from "../models/registry.ts";
-import { startThread, type Thread, workerUrl } from "../runtime/thread.ts";
 import type { CatalogModel } from "../store/catalog.ts";
+import type { Priority } from "../tasks/batch-order.ts";
+import type { GenerationDetails } from "../tasks/text-generation.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { sharedFolder } from "../weights/variant-folder.ts";
+import { Admission } from "./admission.ts";
+import { asStream } from "./as-stream.ts";
+import type { AnswerCache } from "./cache/answer-cache.ts";
+import { answerKey, isRepeatable, modelDigest } from "./cache/answer-key.ts";
+import type { LiveState } from "./gateway/model-facts.ts";
+import { GiveUp } from "./give-up.ts";
+import type { GraphCall, GraphDescription } from "./graph-call.ts";
 import { countInputs } from "./limits.ts";
-import type { ModelApi, ModelDescription, ModelInit } from "./model-worker.ts";
+import { ModelThread, type ThreadOptions } from "./model-thread.ts";
+import type { ModelDescription, Question, Terms } from "./model-worker.ts";
 import type { BatchRecord } from "./observed-session.ts";
-import { OverloadError } from "./problem.ts";
+import type { ServedModel } from "./served-models.ts";
+import { ThreadKeeper, type ThreadState } from "./thread-keeper.ts";
 
-export type HostState = "idle" | "loading" | "ready" | "failed";
+export type { Priority } from "../tasks/batch-order.ts";
+export type { Question } from "./model-worker.ts";
+export type HostState = ThreadState;
 
-export interface HostOptions extends Omit<ModelInit, "folder"> {
+export interface HostOptions extends Omit<ThreadOptions, "folder" | "onDeath"> {
   /** Inputs that may wait or be computed at once. */
   readonly maxQueue: number;
+  /** Default: none, every question is computed. */
+  readonly cache?: AnswerCache | undefined;
   readonly onBatch?: (model: string, record: BatchRecord) => void;
-}
-
-type ModelThread = Thread<ModelApi>;
-
-/** A pipeline's inputs, of which one list holds several, and its options. */
-export interface Question {
-  readonly inputs: unknown;
-  readonly parameters: Readonly<Record<string, unknown>>;
 }
 
 /** When an answer is of use, and to whom. */
@@ -39,131 +49,192 @@ export interface PredictOptions {
   readonly tenant?: string | undefined;
 }
 
-/** Under load, high gets four times the share of normal, and normal four times that of low. */
-export type Priority = "high" | "normal" | "low";
-
-/** Seconds a rejected caller is asked to wait before the speed of the model is known. */
-const firstRetrySeconds = 1;
-
-export class ModelHost {
-  state: HostState = "idle";
+export class ModelHost implements ServedModel {
   description: ModelDescription | undefined;
-  /** Inputs that wait or are being computed. */
-  queueLength = 0;
-  private thread: Promise<ModelThread> | undefined;
+  /** Why the variant that was asked for does not answer, but `model` does. */
+  refusal: string | undefined;
+  private readonly keeper: ThreadKeeper;
+  private readonly admission: Admission;
+  private digest = "";
   private pictures: boolean | undefined;
-  private predictions = 0;
-  /** Running mean of milliseconds per input, from request to answer. */
-  private inputMs: number | undefined;
+  private calls = 0;
+  private isClosed = false;
   private readonly underWay = new Set<Promise<unknown>>();
 
+  /** `successor` gives what answers for a model whose host was closed. */
   constructor(
-    readonly model: CatalogModel,
+    public model: CatalogModel,
     private readonly options: HostOptions,
-  ) {}
+    private readonly successor: (ref: string) => Promise<ModelHost> = () => Promise.resolve(this),
+  ) {
+    this.keeper = new ThreadKeeper(model.ref, (onDeath) => this.start(onDeath));
+    this.admission = new Admission(model.ref, options.maxQueue);
+  }
 
-  /** Whether the model is asked about pictures. @throws ConfigError when its config does not hold. */
+  get state(): HostState {
+    return this.keeper.state;
+  }
+
+  /** Inputs that wait or are being computed. */
+  get queueLength(): number {
+    return this.admission.queueLength;
+  }
+
+  /** Whether it can answer now, and how soon. */
+  live(): LiveState {
+    const { latencyMs, waitMs } = this.admission;
+    const reason =
+      this.state === "failed" ? "does not open" : this.keeper.pauseMs > 0 ? "its worker died" : undefined;
+    return {
+      isAvailable: reason === undefined,
+      ...(reason !== undefined && { reason }),
+      ...(latencyMs !== undefined && { latencyMs }),
+      waitMs,
+    };
+  }
+
+  /** Whether questions to the model hold pictures. @throws ConfigError when its config does not hold. */
   async readsPictures(): Promise<boolean> {
     const { folder } = this.model;
-    this.pictures ??= readsPicturesAlone(architectureOf(await readConfig(folder), folder).task);
+    this.pictures ??= readsPictures(architectureOf(await readConfig(folder), folder).task);
     return this.pictures;
   }
 
   /** Starts the worker if there is none. @throws what opening the model throws. */
-  async open(): Promise<ModelThread> {
-    this.thread ??= this.start();
-    return this.thread;
+  async open(): Promise<void> {
+    await this.keeper.get();
+  }
+
+  /** What the model's graph takes and gives, undefined where it is not one graph. @throws as `open`. */
+  async graph(): Promise<GraphDescription | undefined> {
+    return (await this.keeper.get()).description.graph;
   }
 
   /**
-   * The pipeline's result for `inputs`.
-   * @throws OverloadError when too much waits; RuntimeFailure, code interrupted, when `signal` aborts.
+   * The pipeline's result.
+   * @throws OverloadError when too much waits; RuntimeFailure, code interrupted, deadline or unavailable; what opening the
+   * model and the pipeline throw.
    */
-  async predict({ inputs, parameters }: Question, { signal }: PredictOptions = {}): Promise<unknown> {
-    const count = countInputs(inputs);
-    this.assertRoom(count);
-    this.queueLength += count;
-    const start = performance.now();
-    const answer = this.call(inputs, parameters, signal);
-    this.underWay.add(answer);
-    try {
-      const result = await answer;
-      this.learnSpeed((performance.now() - start) / this.queueLength);
-      return result;
-    } finally {
-      this.queueLength -= count;
-      this.underWay.delete(answer);
-    }
+  async predict(question: Question, options: PredictOptions = {}): Promise<unknown> {
+    if (this.isClosed) return (await this.successor(this.model.ref)).predict(question, options);
+    const { cache } = this.options;
+    return this.admitted(countInputs(question.inputs), options, (thread, signal) => {
+      const ask = (asking: AbortSignal) => this.ask(thread, question, termsOf(options), asking);
+      const isKept = cache && isRepeatable(question, thread.description.samples);
+      return isKept ? cache.answer(answerKey(this.digest, question), ask, signal) : ask(signal);
+    });
   }
 
-  /** Waits for predictions under way, then ends the worker. */
+  /** Runs the graph itself on tensors. @throws ShapeError when they do not fit it, and as `predict`. */
+  async infer(call: GraphCall, options: PredictOptions = {}): Promise<Readonly<Record<string, Tensor>>> {
+    if (this.isClosed) return (await this.successor(this.model.ref)).infer(call, options);
+    return this.admitted(1, options, (thread, signal) =>
+      this.cancellable(thread, signal, (id) => thread.call("infer", id, call)),
+    );
+  }
+
+  /** What follows a text, in pieces as they come; leaving the loop early stops the work. @throws as `predict`. */
+  async *stream(question: Question, options: PredictOptions = {}): AsyncGenerator<string, GenerationDetails> {
+    if (this.isClosed) return yield* (await this.successor(this.model.ref)).stream(question, options);
+    return yield* asStream<string, GenerationDetails>(options.signal, (push, caller) =>
+      this.admitted(1, { ...options, signal: caller }, (thread, signal) =>
+        this.cancellable(thread, signal, async (id) => {
+          const end = thread.call("stream", id, question, termsOf(options));
+          end.catch(() => undefined); // reported after the last piece
+          for (;;) {
+            const pieces = await thread.call("pieces", id);
+            if (pieces.length === 0) return end;
+            for (const piece of pieces) push(piece);
+          }
+        }),
+      ),
+    );
+  }
+
+  /** Waits for all that is under way, then ends the worker. What is asked later goes to the successor. */
   async close(): Promise<void> {
+    this.isClosed = true;
     await Promise.allSettled([...this.underWay]);
-    const thread = await this.thread?.catch(() => undefined);
-    await thread?.terminate();
-    this.state = "idle";
+    await this.keeper.stop();
   }
 
-  private async start(): Promise<ModelThread> {
-    this.state = "loading";
-    try {
-      const { session } = this.options;
-      const init: ModelInit = { folder: this.model.folder, ...(session && { session }) };
-      const thread = await startThread<ModelApi>(workerUrl("serve/model-worker"), init);
-      this.description = await thread.call("describe");
-      this.state = "ready";
-      return thread;
-    } catch (error) {
-      this.state = "failed";
-      this.thread = undefined; // the next request tries again
-      throw error;
-    }
+  /** Work for some inputs when there is room for them, given up when the caller does. */
+  private async admitted<T>(
+    count: number,
+    { signal, deadlineMs }: PredictOptions,
+    work: (thread: ModelThread, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const leave = this.admission.enter(count, deadlineMs);
+    const giveUp = new GiveUp(signal, deadlineMs);
+    const done = this.keeper
+      .get()
+      .then((thread) => work(thread, giveUp.signal))
+      .finally(() => {
+        leave();
+        giveUp.end();
+        this.underWay.delete(done);
+      });
+    this.underWay.add(done);
+    return giveUp.race(done);
   }
 
-  private async call(
-    inputs: unknown,
-    parameters: Readonly<Record<string, unknown>>,
-    signal: AbortSignal | undefined,
+  private async ask(
+    thread: ModelThread,
+    question: Question,
+    terms: Terms,
+    signal: AbortSignal,
   ): Promise<unknown> {
-    const thread = await this.open();
-    const id = this.predictions++;
+    const { result, batches } = await this.admission.timed(countInputs(question.inputs), () =>
+      this.cancellable(thread, signal, (id) => thread.call("predict", id, question, terms)),
+    );
+    for (const record of batches) this.options.onBatch?.(this.model.ref, record);
+    return result;
+  }
+
+  /** A call into the thread that is cancelled there when `signal` aborts. */
+  private async cancellable<T>(
+    thread: ModelThread,
+    signal: AbortSignal,
+    call: (id: number) => Promise<T>,
+  ): Promise<T> {
+    const id = this.calls++;
     const cancel = (): void => void thread.call("cancel", id).catch(() => undefined);
-    signal?.addEventListener("abort", cancel, { once: true });
+    signal.addEventListener("abort", cancel, { once: true });
     try {
-      const { result, batches } = await thread.call("predict", id, inputs, parameters);
-      for (const record of batches) this.options.onBatch?.(this.model.ref, record);
-      return result;
-    } catch (error) {
-      if (error instanceof RuntimeFailure && error.code === "runtime") await this.dropDeadThread(thread);
-      throw error;
+      const result = call(id);
+      if (signal.aborted) cancel();
+      return await result;
     } finally {
-      signal?.removeEventListener("abort", cancel);
+      signal.removeEventListener("abort", cancel);
     }
   }
 
-  /** A worker that died answers nothing; the next request starts another. */
-  private async dropDeadThread(thread: ModelThread): Promise<void> {
-    const isAlive = await thread.call("describe").then(
-      () => true,
-      () => false,
-    );
-    if (isAlive) return;
-    this.thread = undefined;
-    this.state = "idle";
+  private async start(onDeath: () => void): Promise<ModelThread> {
+    try {
+      return await this.startThread(onDeath);
+    } catch (error) {
+      if (!this.model.variant) throw error;
+      this.refusal = (error as Error).message;
+      this.model = withoutVariant(this.model);
+      return this.startThread(onDeath);
+    }
   }
 
-  private assertRoom(count: number): void {
-    const { maxQueue } = this.options;
-    // A request larger than the whole queue is answered when nothing waits.
-    if (this.queueLength === 0 || this.queueLength + count <= maxQueue) return;
-    const waitMs = (this.inputMs ?? 0) * this.queueLength;
-    throw new OverloadError(
-      `model ${this.model.ref}: ${this.queueLength} inputs wait already, at most ${maxQueue} may; retry later`,
-      Math.min(60, Math.max(firstRetrySeconds, Math.ceil(waitMs / 1000))),
-    );
+  private async startThread(onDeath: () => void): Promise<ModelThread> {
+    const { maxQueue: _, cache: __, onBatch: ___, ...options } = this.options;
+    const thread = await ModelThread.start({ ...options, folder: this.model.folder, onDeath });
+    this.description = thread.description;
+    this.digest = await modelDigest(this.model);
+    return thread;
   }
+}
 
-  private learnSpeed(inputMs: number): void {
-    this.inputMs = this.inputMs === undefined ? inputMs : 0.9 * this.inputMs + 0.1 * inputMs;
-  }
+/** The model that a variant is one of. */
+function withoutVariant({ variant, ...model }: CatalogModel): CatalogModel {
+  const ref = model.ref.slice(0, -1 - variant!.name.length);
+  return { ...model, ref, folder: sharedFolder(model.folder) };
+}
+
+function termsOf({ deadlineMs, priority, tenant }: PredictOptions): Terms {
+  return { deadline: deadlineMs === undefined ? undefined : Date.now() + deadlineMs, priority, tenant };
 }

@@ -1,11 +1,10 @@
-/** A session that reports what it computes, for metrics. */
+/** A session that reports what it computes, for metrics and to learn what batches cost. */
 
 import type { Feeds, RunOptions, Session } from "../runtime/session.ts";
+import type { BatchShape } from "../tasks/batch-cost.ts";
 
-/** What one run of a session computed. */
-export interface BatchRecord {
-  /** Rows of the batch, from however many requests. */
-  readonly rows: number;
+/** What one run of a session computed; rows from however many requests. */
+export interface BatchRecord extends BatchShape {
   /** Tokens without padding; of pictures there are none. */
   readonly tokens: number;
   /** Time in which this batch alone was computed; runs that wait for another one do not count it twice. */
@@ -35,10 +34,11 @@ export function observed(session: Session, onBatch: (record: BatchRecord) => voi
 }
 
 /** Attended positions count as tokens; without a mask all do. */
-function countsOf(feeds: Feeds): Pick<BatchRecord, "rows" | "tokens"> {
+function countsOf(feeds: Feeds): Omit<BatchRecord, "computeMs"> {
   const [first] = Object.values(feeds);
+  const isText = first?.dtype === "int64";
   const mask = feeds.attention_mask?.data;
-  let tokens = mask || first?.dtype !== "int64" ? 0 : first.size;
+  let tokens = mask || !isText ? 0 : first.size;
   for (let at = 0; at < (mask?.length ?? 0); at++) tokens += Number(mask![at]);
-  return { rows: first?.shape[0] ?? 0, tokens };
+  return { rows: first?.shape[0] ?? 0, length: isText ? first.shape.at(-1)! : 1, tokens };
 }

@@ -15,7 +15,7 @@ let models = [];
 
 async function loadModels() {
   const answer = await fetch("/v1/models");
-  models = (await answer.json()).models;
+  models = (await answer.json()).data;
   byId("empty").hidden = models.length > 0;
   byId("form").hidden = models.length === 0;
   byId("model").replaceChildren(...models.map((model) => new Option(model.ref, model.ref)));

@@ -1,22 +1,15 @@
 /** The page at `/`: a person types a sentence, picks a model and sees its answer. One file, nothing loaded from elsewhere. */
 
-import { createHash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
+import { htmlPage, sendPage } from "./html-page.ts";
 import { pageScript } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
 
-const page = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Tesserae</title>
-<link rel="icon" href="data:,">
-<style>${pageStyle}</style>
-</head>
-<body>
-<header><span class="mark" aria-hidden="true"></span><h1>Tesserae</h1><p>Ask a model</p></header>
+const page = htmlPage({
+  title: "Tesserae",
+  style: pageStyle,
+  script: pageScript,
+  body: `<header><span class="mark" aria-hidden="true"></span><h1>Tesserae</h1><p>Ask a model</p></header>
 <main>
 <form id="form">
   <label for="model">Model</label>
@@ -51,33 +44,9 @@ tesserae train org/name --task text-classification --data reviews.csv --name rev
   <p id="time" class="hint"></p>
 </section>
 </main>
-<footer><a href="/v1/models">models</a> <a href="/health">health</a> <a href="/metrics">metrics</a></footer>
-<noscript><p>This page needs JavaScript; POST /v1/predict/{model} does not.</p></noscript>
-<script>${pageScript}</script>
-</body>
-</html>
-`;
+<footer><a href="/v1/models">models</a> <a href="/docs">HTTP</a> <a href="/health">health</a> <a href="/metrics">metrics</a></footer>
+<noscript><p>This page needs JavaScript; POST /v1/predict/{model} does not.</p></noscript>`,
+});
 
-const hashOf = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-
-const contentSecurityPolicy = [
-  "default-src 'none'",
-  `style-src ${hashOf(pageStyle)}`,
-  `script-src ${hashOf(pageScript)}`,
-  "connect-src 'self'",
-  "img-src data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
-export function addPageRoute(server: FastifyInstance): void {
-  server.get("/", async (_, reply) => {
-    reply
-      .type("text/html; charset=utf-8")
-      .header("content-security-policy", contentSecurityPolicy)
-      .header("x-content-type-options", "nosniff")
-      .header("referrer-policy", "no-referrer");
-    return page;
-  });
-}
+export const addPageRoute = (server: FastifyInstance): void =>
+  void server.get("/", async (_, reply) => sendPage(reply, page));

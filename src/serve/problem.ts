@@ -14,16 +14,25 @@ export class OverloadError extends TesseraeError {
   }
 }
 
-interface Problem {
+export interface Problem {
   readonly status: number;
   readonly code: ErrorCode | "defect";
   readonly detail: string;
 }
 
-/** Answers an error; defects are logged and told without their message. */
-export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
-  const { status, code, detail } = problemOf(error);
-  if (status >= 500) request.log.error(error);
+/**
+ * Answers an error; defects are logged and told without their message. `alsoAs` gives fields in which a protocol's own
+ * clients look for errors.
+ */
+export function sendProblem(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  alsoAs: (problem: Problem) => object = () => ({}),
+): void {
+  const problem = problemOf(error);
+  const { status, code, detail } = problem;
+  if (status === 500) request.log.error(error); // 501, 503 and 504 are ordinary answers
   if (error instanceof OverloadError) reply.header("retry-after", String(error.retryAfterSeconds));
   void reply
     .code(status)
@@ -36,10 +45,11 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
       instance: request.url,
       code,
       requestId: request.id,
+      ...alsoAs(problem),
     });
 }
 
-function problemOf(error: FastifyError | Error): Problem {
+export function problemOf(error: FastifyError | Error): Problem {
   if (error instanceof TesseraeError)
     return { status: error.status, code: error.code, detail: error.message };
   const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : 500;

@@ -80,6 +80,14 @@ describe("POST /v1/predict", () => {
     ["an unknown field", "reviews", { inputs: "a", text: "b" }, 400, "request", "unknown text"],
     ["an unknown parameter", "reviews", { inputs: "a", parameters: { k: 1 } }, 400, "request", "options"],
     ["a bad input", "reviews", { inputs: ["a", { txt: "b" }] }, 400, "request", "input 2"],
+    [
+      "deep JSON",
+      "reviews",
+      `{"inputs":{"a":${"[".repeat(4e5)}${"]".repeat(4e5)}}}`,
+      400,
+      "request",
+      "64 levels",
+    ],
     ["too many inputs", "reviews", { inputs: Array(300).fill("a") }, 400, "request", "at most 256"],
     ["too long a text", "reviews", { inputs: "a".repeat(100_001) }, 400, "request", "100000 characters"],
     ["too large a body", "reviews", { inputs: "a".repeat(3e6) }, 413, "request", "too large"],
@@ -112,7 +120,7 @@ describe("POST /v1/predict", () => {
 describe("the server", () => {
   test("lists models with task, labels, metrics and state", async () => {
     await predict("reviews", { inputs: "a" });
-    const { models: listed } = (await server.inject("/v1/models")).json();
+    const { data: listed } = (await server.inject("/v1/models")).json();
     expect(listed).toMatchObject([
       {
         ref: "reviews@1",
@@ -171,7 +179,7 @@ describe("the server", () => {
   test("starts with no model at all, and says so", async () => {
     const empty = new Catalog(new ModelStore(join(folder, "no-home")), join(folder, "no-bundled"));
     const own = await build({ catalog: empty });
-    expect((await own.inject("/v1/models")).json()).toEqual({ models: [] });
+    expect((await own.inject("/v1/models")).json()).toEqual({ object: "list", data: [] });
     await expect
       .poll(async () => (await own.inject("/health/ready")).statusCode, { timeout: 10_000 })
       .toBe(200);

@@ -1,18 +1,15 @@
-/** The HTTP server: predictions, models, health, metrics and a page to try them. */
+/** A server of models of its own: those of the store, the bundled ones, and folders. */
 
-import { randomUUID } from "node:crypto";
-import type { Socket } from "node:net";
-import Fastify, { type FastifyInstance } from "fastify";
-import { RequestError } from "../errors.ts";
+import type { FastifyInstance } from "fastify";
 import type { SessionOptions } from "../runtime/session.ts";
-import { Catalog } from "../store/catalog.ts";
-import { addHealthRoutes, type ServerState } from "./health-routes.ts";
+import { Catalog, type CatalogModel } from "../store/catalog.ts";
+import { type CacheOptions, openCache } from "./cache/answer-cache.ts";
+import { noRules } from "./gateway/rules.ts";
+import { watchRules } from "./gateway/rules-file.ts";
+import { type Serving, serveBackend } from "./http-server.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { ModelPool } from "./model-pool.ts";
-import { addPageRoute } from "./page.ts";
-import { addPredictRoute } from "./predict-route.ts";
-import { sendProblem } from "./problem.ts";
 
 export interface ServerOptions {
   /** Default: the store and the bundled models. */
@@ -22,6 +19,10 @@ export interface ServerOptions {
   readonly limits?: Partial<Limits>;
   /** Provider and threads of each model's session. */
   readonly session?: Pick<SessionOptions, "provider" | "threads">;
+  /** Where answers are kept; false: every question is computed. Default: in this process. */
+  readonly cache?: CacheOptions | false;
+  /** A file of routing rules, read again when it changes. Default: names mean models. */
+  readonly rules?: string | undefined;
   /** Told each line of the log (JSON); default none is written. */
   readonly log?: (line: string) => void;
 }
@@ -29,84 +30,42 @@ export interface ServerOptions {
 /**
  * A server that is not listening yet; bundled models and those named open in the background. Closing it stops
  * accepting connections, answers every request that has arrived, then ends the workers.
- * @throws ConfigError, code not_found, for a name in `models` that is not there.
+ * @throws ConfigError, code not_found, for a name in `models` that is not there; ConfigError for rules that do not hold.
  */
 export async function buildServer(options: ServerOptions = {}): Promise<FastifyInstance> {
+  return (await buildServing(options)).http;
+}
+
+/** As `buildServer`, with what other protocols than HTTP need, and the models. */
+export async function buildServing(options: ServerOptions = {}): Promise<Serving & { pool: ModelPool }> {
   const { catalog = new Catalog(), session } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const named = await Promise.all((options.models ?? []).map((name) => catalog.locate(name)));
-  const server = createFastify(limits, options.log);
-  const state: ServerState = { isWarm: false, isClosing: false };
-  const metrics = new ServerMetrics(() => pool.openHosts());
+  const asked = options.models ?? [];
+  const located = await Promise.all(asked.map((name) => catalog.locate(name)));
+  // A folder or a version is served as it is; what a plain name means may change.
+  const isPlain = ({ source, name }: CatalogModel, at: number): boolean =>
+    source === "store" && asked[at] === name;
+  const named = located.filter((model, at) => !isPlain(model, at));
+  const tell = (message: string): void => serving.http.log.warn(message);
+  const rules = options.rules === undefined ? undefined : await watchRules(options.rules, tell);
+  const cache = options.cache === false ? undefined : openCache(options.cache);
+  const metrics = new ServerMetrics(() => pool.openHosts(), cache?.counts);
   const pool = new ModelPool(catalog, named, {
     maxQueue: limits.maxQueue,
+    open: asked.filter((_, at) => isPlain(located[at]!, at)),
+    cache,
     ...(session && { session }),
     onBatch: (model, record) => metrics.batch(model, record),
   });
-
-  addPageRoute(server);
-  addHealthRoutes(server, state, pool);
-  addPredictRoute(server, { pool, metrics, limits });
-  server.get("/v1/models", async () => ({ models: await pool.status() }));
-  server.get("/metrics", async (_, reply) => {
-    reply.type(metrics.registry.contentType);
-    return metrics.registry.metrics();
+  const serving = serveBackend(pool, {
+    limits,
+    metrics,
+    rules: () => rules?.current ?? noRules,
+    log: options.log,
   });
-
-  server.addHook("onReady", async () => {
-    void pool
-      .warmUp((ref, error) => server.log.error(error, `model ${ref} does not open`))
-      .then(() => {
-        state.isWarm = true;
-      });
+  serving.http.addHook("onClose", async () => {
+    rules?.close();
+    await cache?.close();
   });
-  server.addHook("preClose", async () => {
-    state.isClosing = true;
-  });
-  // Connections that are answered while the server closes must not stay open, idle, and keep it from ending.
-  server.addHook("onSend", async (_, reply) => {
-    if (state.isClosing) reply.header("connection", "close");
-  });
-  server.addHook("onClose", () => pool.closeAll());
-  closeUnused(server);
-  return server;
+  return { ...serving, pool };
 }
-
-/**
- * Connections on which no request came, as browsers open them ahead, are not idle to Node: the server would wait for their
- * time-out of a minute before it ends.
- */
-function closeUnused(server: FastifyInstance): void {
-  const unused = new Set<Socket>();
-  server.server.on("connection", (socket: Socket) => {
-    unused.add(socket);
-    socket.once("close", () => unused.delete(socket));
-  });
-  server.server.on("request", ({ socket }) => unused.delete(socket));
-  server.addHook("preClose", async () => {
-    for (const socket of unused) socket.destroy();
-  });
-}
-
-function createFastify(limits: Limits, log: ServerOptions["log"]): FastifyInstance {
-  const server = Fastify({
-    bodyLimit: limits.maxBodyBytes,
-    logger: log ? { level: "warn", stream: { write: log } } : false,
-    genReqId: ({ headers }) => givenId(headers["x-request-id"]) ?? randomUUID(),
-    return503OnClosing: false, // requests that arrive on open connections while it closes are answered
-  });
-  server.addHook("onRequest", async (request, reply) => {
-    reply.header("x-request-id", request.id);
-  });
-  server.setErrorHandler(sendProblem);
-  server.setNotFoundHandler((request) => {
-    throw new RequestError(`${request.method} ${request.url}: there is no such route; GET / shows a page`, {
-      code: "not_found",
-    });
-  });
-  return server as unknown as FastifyInstance;
-}
-
-/** A caller's own request id, where it is short and plain enough to be logged and echoed. */
-const givenId = (header: string | string[] | undefined): string | undefined =>
-  typeof header === "string" && /^[\w.:-]{1,64}$/.test(header) ? header : undefined;

@@ -65,11 +65,18 @@ export class Catalog {
     throw new ConfigError(`model "${ref}": ${advice(ref, versions, models)}`, { code: "not_found" });
   }
 
-  /** As `find`, or the model in a folder where the reference is a path. A folder named like a model needs "./". */
+  /**
+   * As `find`, or the model in a folder where the reference is a path, which may end in a variant (`./model@int8`). A
+   * folder named like a model needs "./".
+   */
   async locate(refOrFolder: string): Promise<CatalogModel> {
     const folder = resolve(refOrFolder);
-    const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true;
-    if (isFolder && /[\\/]|^\.+$/.test(refOrFolder)) return modelIn(folder, basename(folder), "folder");
+    const isFolder = isDirectory(folder);
+    const isPath = /[\\/]|^\.+$/.test(refOrFolder);
+    if (isFolder && isPath) return modelIn(folder, basename(folder), "folder");
+    const { path, variant } = /^(?<path>.+)@(?<variant>[^@/\\]+)$/.exec(folder)?.groups ?? {};
+    if (isPath && path && isDirectory(path))
+      return variantOf(await modelIn(path, basename(path), "folder"), variant!);
     try {
       return await this.find(refOrFolder);
     } catch (error) {
@@ -86,13 +93,17 @@ export class Catalog {
   }
 }
 
+const isDirectory = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
 async function modelIn(folder: string, name: string, source: CatalogModel["source"]): Promise<CatalogModel> {
   const own = sharedFolder(folder);
   const manifest = existsSync(join(own, manifestFile)) ? await readManifest(own) : undefined;
   return { ref: name, name, source, folder, manifest, variant: await variantAt(folder) };
 }
 
-async function variantOf(model: CatalogModel, name: string): Promise<CatalogModel> {
+/** A variant of a model. @throws ConfigError, code not_found. */
+export async function variantOf(model: CatalogModel, name: string): Promise<CatalogModel> {
   const variant = await openVariant(model.folder, name);
   const ref = `${model.ref}${model.ref.includes("@") ? ":" : "@"}${name}`;
   return { ...model, ref, folder: variant.folder, variant };

@@ -61,7 +61,7 @@ export async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
     throw new ConfigError(
-      `${path}: is not a valid ${basename(path, ".json")}: ${reason}; remove this version and add it again`,
+      `${path}: is not a valid ${basename(path, ".json")}: ${reason}; remove it and add it again`,
       { cause },
     );
   }

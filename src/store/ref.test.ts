@@ -10,7 +10,11 @@ describe("names and references", () => {
 
   test("a variant is named after the name or after the version", () => {
     expect(parseRef("reviews@int8")).toEqual({ name: "reviews", variant: "int8" });
-    expect(parseRef("reviews@3:int8-static")).toEqual({ name: "reviews", version: 3, variant: "int8-static" });
+    expect(parseRef("reviews@3:int8-static")).toEqual({
+      name: "reviews",
+      version: 3,
+      variant: "int8-static",
+    });
   });
 
   test.each([
@@ -31,10 +35,7 @@ describe("names and references", () => {
     "..",
     "-a",
     "a".repeat(97),
-  ])(
-    'the reference "%s" is refused',
-    (ref) => expect(() => parseRef(ref)).toThrow(ConfigError),
-  );
+  ])('the reference "%s" is refused', (ref) => expect(() => parseRef(ref)).toThrow(ConfigError));
 
   test("a name may be 96 characters long", () => {
     expect(() => assertStoreName("a".repeat(96))).not.toThrow();

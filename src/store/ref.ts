@@ -38,7 +38,12 @@ export function parseRef(ref: string): ModelRef {
   if (place === undefined) return { name };
   const { version, variant } =
     /^(?:(?<version>[1-9]\d{0,8})(?::|$))?(?<variant>.*)$/.exec(place)?.groups ?? {};
-  if ((!version && !variant) || (variant && !variantPattern.test(variant)) || place.endsWith(":") || rest.length > 0) {
+  if (
+    (!version && !variant) ||
+    (variant && !variantPattern.test(variant)) ||
+    place.endsWith(":") ||
+    rest.length > 0
+  ) {
     throw new ConfigError(
       `model "${ref}": expected a name, or a name with a version, a variant or both, such as ${name}@1, ` +
         `${name}@int8 or ${name}@1:int8`,

@@ -4,10 +4,14 @@
  * T tokens of the longest text of a batch.
  */
 
+import { setImmediate } from "node:timers/promises";
 import type { Session } from "../runtime/session.ts";
 import { availableThreads } from "../runtime/threads.ts";
 import { sizeOf, Tensor } from "../tensor/tensor.ts";
 import { type PaddedBatch, padBatch } from "../text/batch.ts";
+import { BatchCost } from "./batch-cost.ts";
+import type { BatchOrder } from "./batch-order.ts";
+import { BatchQueue, type WaitingInput } from "./batch-queue.ts";
 
 /** The tokens of one model input. */
 export interface EncodedText {
@@ -21,12 +25,18 @@ export type TextOutputs = Readonly<Record<string, Tensor>>;
 export interface BatchOptions {
   /** Most tokens of a padded batch, from 1; a longer text is a batch by itself. Default 128 for each CPU, from 256. */
   readonly maxBatchTokens?: number;
+  /** What batches cost, learned elsewhere. Default: as BERT-base's, in proportion. */
+  readonly cost?: BatchCost;
+  /**
+   * Batches given to the session at a time. Default 2: one computes, one waits, so that the session never does. 1 where
+   * the session blocks this thread: what comes while a batch computes can join the next one.
+   */
+  readonly batchesAhead?: 1 | 2;
 }
 
-interface WaitingText {
+interface WaitingText extends WaitingInput {
   readonly encoding: EncodedText;
   readonly resolve: (outputs: TextOutputs) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -35,12 +45,9 @@ interface WaitingText {
  */
 const defaultBatchTokens = 128 * Math.max(2, availableThreads());
 
-/** Batches given to the session at a time: one computes, one waits, so that the session never does. */
-const maxUnderWay = 2;
-
 export class BatchRunner {
-  private readonly waiting = new WaitingTexts();
-  private readonly maxBatchTokens: number;
+  private readonly waiting: BatchQueue<WaitingText>;
+  private readonly batchesAhead: number;
   private underWay = 0;
 
   /** `outputs`: names of the outputs that are wanted. */
@@ -48,23 +55,29 @@ export class BatchRunner {
     private readonly session: Session,
     private readonly padId: number,
     private readonly outputs: readonly string[],
-    { maxBatchTokens = defaultBatchTokens }: BatchOptions = {},
+    { maxBatchTokens = defaultBatchTokens, cost = new BatchCost(), batchesAhead = 2 }: BatchOptions = {},
   ) {
-    this.maxBatchTokens = maxBatchTokens;
+    this.waiting = new BatchQueue(cost, maxBatchTokens);
+    this.batchesAhead = batchesAhead;
   }
 
-  /** The outputs for one text. @throws what the session throws for the text's batch. */
-  run(encoding: EncodedText): Promise<TextOutputs> {
+  /**
+   * The outputs for one text.
+   * @throws what the session throws for the text's batch; RuntimeFailure, code interrupted or deadline, as `order` asks.
+   */
+  run(encoding: EncodedText, order: BatchOrder = {}): Promise<TextOutputs> {
     return new Promise((resolve, reject) => {
-      this.waiting.add({ encoding, resolve, reject });
+      this.waiting.add({ length: encoding.ids.length, group: "", order, encoding, resolve, reject });
       queueMicrotask(() => this.start()); // after the texts that the caller adds right now
     });
   }
 
   private start(): void {
-    while (this.underWay < maxUnderWay && this.waiting.size > 0) {
+    while (this.underWay < this.batchesAhead && this.waiting.size > 0) {
+      const texts = this.waiting.take();
+      if (texts.length === 0) return;
       this.underWay++;
-      void this.runBatch(this.waiting.take(this.maxBatchTokens));
+      void this.runBatch(texts);
     }
   }
 
@@ -74,27 +87,28 @@ export class BatchRunner {
         texts.map(({ encoding }) => encoding),
         { padId: this.padId },
       );
-      const results = await this.session.run(this.feeds(padded), this.outputs, { give: true });
+      const results = await this.session.run(feedsOf(this.session, padded), this.outputs, { give: true });
       for (const [row, { resolve }] of texts.entries()) resolve(rowOf(results, row));
     } catch (error) {
       for (const { reject } of texts) reject(error);
     } finally {
+      if (this.waiting.size > 0) await setImmediate(); // so that new texts and cancellations come in
       this.underWay--;
       this.start();
     }
   }
+}
 
-  /** Only what the model reads; a model of several choices gets each text as its only choice, [B, 1, T]. */
-  private feeds(padded: PaddedBatch): Record<string, Tensor> {
-    const feeds: Record<string, Tensor> = {};
-    for (const { name, shape } of this.session.inputs) {
-      const tensor = padded[name as keyof PaddedBatch];
-      if (!tensor) continue; // the session names what it lacks
-      const [batch, length] = tensor.shape as [number, number];
-      feeds[name] = shape.length === 3 ? tensor.reshape([batch, 1, length]) : tensor;
-    }
-    return feeds;
+/** Only what the model reads; a model of several choices gets each text as its only choice, [B, 1, T]. */
+export function feedsOf(session: Pick<Session, "inputs">, padded: PaddedBatch): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  for (const { name, shape } of session.inputs) {
+    const tensor = padded[name as keyof PaddedBatch];
+    if (!tensor) continue; // the session names what it lacks
+    const [batch, length] = tensor.shape as [number, number];
+    feeds[name] = shape.length === 3 ? tensor.reshape([batch, 1, length]) : tensor;
   }
+  return feeds;
 }
 
 /** One row of a batch's outputs, no copy. */
@@ -105,65 +119,4 @@ export function rowOf(outputs: Readonly<Record<string, Tensor>>, row: number): T
       return [name, new Tensor(dtype, shape.slice(1), data.subarray(row * size, (row + 1) * size))];
     }),
   );
-}
-
-/**
- * Most tokens of padding in a batch. One more batch costs BERT-base about as much as 14 tokens, so a text of quite
- * another length had better wait for a batch that suits it.
- */
-const maxPadding = 16;
-
-/** The pool: the text that waits longest comes next, with those nearest to it in length. */
-class WaitingTexts {
-  private readonly inOrder = new Set<WaitingText>();
-  private readonly byLength = new Map<number, Set<WaitingText>>();
-
-  get size(): number {
-    return this.inOrder.size;
-  }
-
-  add(text: WaitingText): void {
-    const { length } = text.encoding.ids;
-    const bucket = this.byLength.get(length) ?? new Set();
-    this.byLength.set(length, bucket.add(text));
-    this.inOrder.add(text);
-  }
-
-  /** Removes and returns a batch of at most `maxTokens` padded tokens, or of one text. */
-  take(maxTokens: number): WaitingText[] {
-    const [oldest] = this.inOrder;
-    const { length } = oldest!.encoding.ids;
-    const batch: WaitingText[] = [];
-    this.remove(oldest!, batch);
-    let [longest, padding] = [length, 0];
-    for (const near of lengthsAround(length)) {
-      for (const text of this.byLength.get(near) ?? []) {
-        const added = near > longest ? (near - longest) * batch.length : longest - near;
-        const tokens = (batch.length + 1) * Math.max(longest, near);
-        if (padding + added > maxPadding || tokens > maxTokens) break;
-        padding += added;
-        longest = Math.max(longest, near);
-        this.remove(text, batch);
-      }
-    }
-    return batch;
-  }
-
-  private remove(text: WaitingText, batch: WaitingText[]): void {
-    const { length } = text.encoding.ids;
-    const bucket = this.byLength.get(length)!;
-    bucket.delete(text);
-    if (bucket.size === 0) this.byLength.delete(length);
-    this.inOrder.delete(text);
-    batch.push(text);
-  }
-}
-
-/** A length and its neighbours, the nearest first. */
-function* lengthsAround(length: number): Generator<number> {
-  yield length;
-  for (let distance = 1; distance <= maxPadding; distance++) {
-    yield length - distance;
-    yield length + distance;
-  }
 }

@@ -70,6 +70,8 @@ const storedTypes: Readonly<Record<string, number>> = {
   F32: onnxType("float32"),
   F16: onnxType("float16"),
   BF16: onnxType("bfloat16"),
+  I8: onnxType("int8"),
+  U8: onnxType("uint8"),
 };
 
 const keyOf = ({ file, offset, sizeBytes, shape, dtype }: CheckpointEntry): string =>

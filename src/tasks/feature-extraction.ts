@@ -32,18 +32,27 @@ export const featureAnswers: AnswerTask<{ text: string }, z.infer<typeof options
     const [states] = await run(encoding);
     const width = states!.shape.at(-1)!;
     const tokens = Float32Array.from(states!.data as Float32Array).subarray(0, encoding.length * width);
-    const clsAt = Math.max(0, encoding.ids.indexOf(tokenizer.clsId ?? -1)) * width;
     const data =
-      pooling === "mean"
-        ? meanOf(tokens, width)
-        : pooling === "cls"
-          ? tokens.slice(clsAt, clsAt + width)
-          : tokens;
+      pooling === "none"
+        ? tokens
+        : pooled(tokens, width, pooling, encoding.ids.indexOf(tokenizer.clsId ?? -1));
     if (normalize)
       for (let at = 0; at < data.length; at += width) toUnitLength(data.subarray(at, at + width));
     return { dims: pooling === "none" ? [encoding.length, width] : [width], data };
   },
 };
+
+/** One vector [D] of token vectors [T, D]. `clsAt`: where [CLS] is, −1 where there is none and the first token serves. */
+export function pooled(
+  tokens: Float32Array,
+  width: number,
+  pooling: "mean" | "cls",
+  clsAt: number,
+): Float32Array {
+  if (pooling === "mean") return meanOf(tokens, width);
+  const start = Math.max(0, clsAt) * width;
+  return tokens.slice(start, start + width);
+}
 
 function meanOf(tokens: Float32Array, width: number): Float32Array {
   const mean = new Float32Array(width);
@@ -52,7 +61,8 @@ function meanOf(tokens: Float32Array, width: number): Float32Array {
   return mean;
 }
 
-function toUnitLength(vector: Float32Array): void {
+/** Divides a vector by its length, in place. */
+export function toUnitLength(vector: Float32Array): void {
   const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
   for (let i = 0; i < vector.length; i++) vector[i]! /= Math.max(length, 1e-12);
 }

@@ -52,7 +52,10 @@ export const imageClassificationData: ImageDataRecipe = {
 
 function labelOf({ label, source }: ImageExample): string {
   if (label !== undefined) return label;
-  throw new ConfigError(`${source}: must have a label to train or evaluate a classifier`, { code: "data" });
+  throw new ConfigError(
+    `${source}: must have a label to train or evaluate a classifier: a label column, or a folder named after its class`,
+    { code: "data" },
+  );
 }
 
 /** Targets that are mixed are smoothed here; the model smooths plain ones itself. */

@@ -1,5 +1,6 @@
 /** Data sets of pictures: decoded, changed and normalised ahead of the step. B batch, C channels, H × W pixels. */
 
+import { runLengths } from "../data/buffered-shuffle.ts";
 import type { ImageExample } from "../data/images.ts";
 import { mapAhead } from "../data/map-ahead.ts";
 import type { Random } from "../tensor/random.ts";
@@ -48,6 +49,7 @@ export function imageDataset(parts: ImageDatasetParts): ImageDataset {
   };
   return {
     lengths: examples.map(() => 1),
+    partSizes: partSizesOf(examples),
     evaluator,
     async collate(indices, _length, random, epoch) {
       const pictures: Tensor[] = [];
@@ -56,6 +58,12 @@ export function imageDataset(parts: ImageDatasetParts): ImageDataset {
       return finish(stackPictures(pictures), indices, random);
     },
   };
+}
+
+/** Of pictures that lie in several shards. */
+function partSizesOf(examples: readonly ImageExample[]): number[] | undefined {
+  const sizes = runLengths(examples.map(({ part }) => part));
+  return sizes.length > 1 ? sizes : undefined;
 }
 
 /** A picture as one training epoch sees it, [1, C, H, W]. */

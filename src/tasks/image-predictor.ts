@@ -7,7 +7,8 @@ import type { Feeds } from "../runtime/session.ts";
 import { ImageDecoder } from "../vision/decode.ts";
 import type { RgbImage } from "../vision/image.ts";
 import type { ImagePreprocessor } from "../vision/preprocess.ts";
-import type { TextOutputs } from "./batch-runner.ts";
+import { assertWanted, type BatchOrder } from "./batch-order.ts";
+import type { BatchOptions, TextOutputs } from "./batch-runner.ts";
 import { type ImageOpener, type ImageSource, readPicture } from "./image-input.ts";
 import { ImageRunner } from "./image-runner.ts";
 import { type LabelConfig, readLabels } from "./labels.ts";
@@ -22,6 +23,12 @@ export interface ImageTaskModel extends LabelConfig {
   picture(source: ImageSource): Promise<RgbImage>;
   /** The wanted outputs for one picture, without the batch axis. */
   run(feeds: Feeds): Promise<TextOutputs>;
+}
+
+/** How pictures are got, and their batches made. */
+export interface PictureOptions extends Omit<BatchOptions, "maxBatchTokens"> {
+  /** Gets the bytes of pictures that are named; without it, pictures must be given as bytes. */
+  readonly openImage?: ImageOpener | undefined;
 }
 
 /** A kind of question about one picture. */
@@ -40,7 +47,7 @@ export function openImagePredictor<Options, Answer>(
   task: string,
   definition: ImageAnswerTask<Options, Answer>,
   model: OpenImageModel,
-  open?: ImageOpener,
+  { openImage, ...batches }: PictureOptions = {},
 ): Predictor<Answer> {
   const { session, preprocessor, config, folder, architecture } = model;
   const has = (name: string): boolean => session.outputs.some((output) => output.name === name);
@@ -51,19 +58,23 @@ export function openImagePredictor<Options, Answer>(
     );
   }
   const outputs = [...definition.outputs, ...(definition.optionalOutputs ?? []).filter(has)];
-  const runner = new ImageRunner(session, outputs);
-  const decoder = new ImageDecoder();
-  const taskModel: ImageTaskModel = {
-    ...readLabels(config, folder),
+  const runner = new ImageRunner(session, outputs, batches);
+  const decoder = new ImageDecoder({}, preprocessor.plan.background);
+  const labels = readLabels(config, folder);
+  const modelFor = (order: BatchOrder): ImageTaskModel => ({
+    ...labels,
     config,
     preprocessor,
-    picture: (source) => readPicture(source, decoder, open),
-    run: (feeds) => runner.run(feeds),
-  };
+    picture: (source) => {
+      assertWanted(order);
+      return readPicture(source, decoder, openImage);
+    },
+    run: (feeds) => runner.run(feeds, order),
+  });
   const slots = new Slots(picturesAtOnce);
   const inTurn: QuestionKind<ImageSource, Options, Answer, ImageTaskModel> = {
     ...definition,
     answer: (...question) => slots.run(() => definition.answer(...question)),
   };
-  return Predictor.over(task, inTurn, taskModel, session);
+  return Predictor.over(task, inTurn, modelFor, session);
 }

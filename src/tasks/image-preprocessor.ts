@@ -20,24 +20,32 @@ export interface PreprocessorChoice {
   /** Instead of the given or measured ones; levels are 0 to 1. */
   readonly mean?: ChannelValues | undefined;
   readonly std?: ChannelValues | undefined;
+  /** Levels 0 to 255 of the colour that transparent pictures are laid over. */
+  readonly background?: ChannelValues | undefined;
 }
+
+/** Of the choice, or of the preprocessor that is given; by default transparency is dropped. */
+export const backgroundOf = ({ background, given }: PreprocessorChoice): readonly number[] | undefined =>
+  background ?? (given && preprocessPlan(given).background);
 
 /**
  * The fields of `preprocessor_config.json`. A given one stays as it is where it makes pictures of the model's size and
  * nothing else is asked for; else its normalisation is kept.
  */
 export async function choosePreprocessor(
-  { given, mean, std }: PreprocessorChoice,
+  choice: PreprocessorChoice,
   size: Size,
   examples: readonly ImageExample[],
   decoder: ImageDecoder,
 ): Promise<ConfigJson> {
+  const { given, mean, std, background } = choice;
   const plan = given && preprocessPlan(given);
-  if (given && plan && isOfSize(plan, size) && !mean && !std) return given;
+  if (given && plan && isOfSize(plan, size) && !mean && !std && !background) return given;
   const known = { mean: mean ?? plan?.normalize?.mean, std: std ?? plan?.normalize?.std };
   const measured = known.mean && known.std ? undefined : await measureChannels(examples, size, decoder);
   return {
     image_processor_type: "ViTImageProcessor",
+    ...(backgroundOf(choice) && { background_color: backgroundOf(choice) }),
     do_resize: true,
     size: { height: size.height, width: size.width },
     resample: resampleNames.indexOf(plan?.resize?.filter ?? "bicubic"),

@@ -3,55 +3,54 @@
  * concurrent callers share batches, and pictures are decoded while the session computes.
  */
 
+import { setImmediate } from "node:timers/promises";
 import type { Feeds, Session } from "../runtime/session.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { rowOf, type TextOutputs } from "./batch-runner.ts";
+import { BatchCost } from "./batch-cost.ts";
+import type { BatchOrder } from "./batch-order.ts";
+import { BatchQueue, type WaitingInput } from "./batch-queue.ts";
+import { type BatchOptions, rowOf, type TextOutputs } from "./batch-runner.ts";
 
-interface WaitingPicture {
+/** Its group are the shapes of its feeds. */
+interface WaitingPicture extends WaitingInput {
   readonly feeds: Feeds;
-  /** Says which pictures may share a batch. */
-  readonly shapes: string;
   readonly resolve: (outputs: TextOutputs) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** Pictures of a batch at most: bounds the time until the first answer and the memory of a batch. */
 const maxBatch = 8;
-/** Batches given to the session at a time: one computes, one waits. */
-const maxUnderWay = 2;
 
 export class ImageRunner {
-  private waiting: WaitingPicture[] = [];
+  private readonly waiting: BatchQueue<WaitingPicture>;
+  private readonly batchesAhead: number;
   private underWay = 0;
 
   /** `outputs`: names of the outputs that are wanted. */
   constructor(
     private readonly session: Session,
     private readonly outputs: readonly string[],
-  ) {}
+    { cost = new BatchCost(), batchesAhead = 2 }: Omit<BatchOptions, "maxBatchTokens"> = {},
+  ) {
+    this.waiting = new BatchQueue(cost, maxBatch);
+    this.batchesAhead = batchesAhead;
+  }
 
-  /** The outputs for one picture, without the batch axis; feeds have one row. @throws what the session throws. */
-  run(feeds: Feeds): Promise<TextOutputs> {
+  /** The outputs for one picture, without the batch axis; feeds have one row. @throws as `BatchRunner.run`. */
+  run(feeds: Feeds, order: BatchOrder = {}): Promise<TextOutputs> {
     const shapes = Object.values(feeds).map(({ shape }) => shape.join("×"));
     return new Promise((resolve, reject) => {
-      this.waiting.push({ feeds, shapes: shapes.join(), resolve, reject });
+      this.waiting.add({ length: 1, group: shapes.join(), order, feeds, resolve, reject });
       queueMicrotask(() => this.start()); // after the pictures that the caller adds right now
     });
   }
 
   private start(): void {
-    while (this.underWay < maxUnderWay && this.waiting.length > 0) {
+    while (this.underWay < this.batchesAhead && this.waiting.size > 0) {
+      const pictures = this.waiting.take();
+      if (pictures.length === 0) return;
       this.underWay++;
-      void this.runBatch(this.take());
+      void this.runBatch(pictures);
     }
-  }
-
-  /** The picture that waits longest, with others of its size. */
-  private take(): WaitingPicture[] {
-    const [oldest] = this.waiting;
-    const batch = this.waiting.filter(({ shapes }) => shapes === oldest!.shapes).slice(0, maxBatch);
-    this.waiting = this.waiting.filter((picture) => !batch.includes(picture));
-    return batch;
   }
 
   private async runBatch(batch: readonly WaitingPicture[]): Promise<void> {
@@ -62,6 +61,7 @@ export class ImageRunner {
     } catch (error) {
       for (const { reject } of batch) reject(error);
     } finally {
+      if (this.waiting.size > 0) await setImmediate(); // so that new pictures and cancellations come in
       this.underWay--;
       this.start();
     }

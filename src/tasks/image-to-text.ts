@@ -7,6 +7,7 @@ import type { ConfigJson } from "../models/config.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { ImageDecoder } from "../vision/decode.ts";
 import type { ImagePreprocessor } from "../vision/preprocess.ts";
+import { cancellable } from "./cancellable-model.ts";
 import { type ImageOpener, type ImageSource, imageSource, readPicture } from "./image-input.ts";
 import { maxLengthOf, Predictor, type QuestionKind } from "./predictor.ts";
 import { Slots } from "./slots.ts";
@@ -93,7 +94,7 @@ export function openPictureTextPredictor(
   model: OpenImageGenerator,
   open: ImageOpener | undefined,
 ): Predictor {
-  const decoder = new ImageDecoder();
+  const decoder = new ImageDecoder({}, model.preprocessor.plan.background);
   const captions: CaptionModel = {
     ...model,
     slots: new Slots(picturesAtOnce),
@@ -103,6 +104,6 @@ export function openPictureTextPredictor(
     },
   };
   return task === "image-to-text"
-    ? Predictor.over(task, captionAnswers, captions, model.generator)
-    : Predictor.over(task, pictureQuestionAnswers, captions, model.generator);
+    ? Predictor.over(task, captionAnswers, (order) => cancellable(captions, order), model.generator)
+    : Predictor.over(task, pictureQuestionAnswers, (order) => cancellable(captions, order), model.generator);
 }

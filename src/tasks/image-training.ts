@@ -18,6 +18,7 @@ import { type AugmentFields, readAugmentation } from "./image-augmentation.ts";
 import { imageClassificationData } from "./image-classification-data.ts";
 import type { ImageDataset } from "./image-dataset.ts";
 import {
+  backgroundOf,
   choosePreprocessor,
   isOfSize,
   type PreprocessorChoice,
@@ -50,12 +51,16 @@ export interface ImageFiles extends ReadImageOptions {
   readonly trainShare?: number;
   /** Draws the shares and every change of a picture. Default 0. */
   readonly seed?: number;
+  /** Fields of a config.json whose labels are meant, such as a teacher's. Default: those of the pictures. */
+  readonly labels?: ConfigJson;
 }
 
 export interface PreparedImages {
   readonly task: TrainTask;
   readonly train: ImageDataset;
   readonly validation: ImageDataset;
+  /** How a picture becomes what the model reads. */
+  readonly plan: PreprocessPlan;
   /** Rows of both sets that cannot be used. */
   readonly badRows: readonly BadRow[];
 }
@@ -70,7 +75,7 @@ const validationShare = 0.1;
  */
 export async function prepareImages(
   name: ImageTask,
-  { trainPath, validationPath, trainShare = 1, seed = 0, ...options }: ImageFiles,
+  { trainPath, validationPath, trainShare = 1, seed = 0, labels, ...options }: ImageFiles,
   config: ConfigJson,
   { augment, ...choice }: PreprocessorChoice & { readonly augment?: AugmentFields },
 ): Promise<PreparedImages> {
@@ -81,11 +86,12 @@ export async function prepareImages(
     ? { train: read.examples, validation: given.examples }
     : splitExamples(read.examples, validationShare, seed);
   const train = trainShare === 1 ? all : splitExamples(all, trainShare, seed).validation;
-  const fields = recipe.configOf([...train, ...validation]);
+  const fields = labels ?? recipe.configOf([...train, ...validation]);
   const size = pictureSize(config);
-  const decoder = new ImageDecoder();
+  const decoder = new ImageDecoder({}, backgroundOf(choice));
   const preprocessor = await choosePreprocessor(choice, size, train, decoder);
-  const setup = setupOf({ ...config, ...fields }, preprocessPlan(preprocessor), decoder, seed);
+  const plan = preprocessPlan(preprocessor);
+  const setup = setupOf({ ...config, ...fields }, plan, decoder, seed);
   const augmentation = readAugmentation(augment ?? {}, size, recipe.leastCrop);
   return {
     task: {
@@ -95,6 +101,7 @@ export async function prepareImages(
     },
     train: recipe.datasetOf(train, { ...setup, augmentation }),
     validation: recipe.datasetOf(validation, setup),
+    plan,
     badRows: [...read.badRows, ...(given?.badRows ?? [])],
   };
 }
@@ -106,10 +113,10 @@ export async function prepareImageEvaluation(
   config: ConfigJson,
   plan: PreprocessPlan,
   options: ReadImageOptions = {},
-): Promise<Omit<PreparedImages, "train" | "validation"> & { readonly dataset: ImageDataset }> {
+): Promise<Omit<PreparedImages, "train" | "validation" | "plan"> & { readonly dataset: ImageDataset }> {
   const recipe: ImageDataRecipe = recipes[name];
   const { examples, badRows } = await readImages(path, options);
-  const dataset = recipe.datasetOf(examples, setupOf(config, plan, new ImageDecoder(), 0));
+  const dataset = recipe.datasetOf(examples, setupOf(config, plan, new ImageDecoder({}, plan.background), 0));
   return { task: { ...taskOf(recipe), config: {}, saveFiles: async () => undefined }, dataset, badRows };
 }
 
@@ -129,7 +136,7 @@ async function readImages(path: string, { strict, ...options }: ReadImageOptions
 }
 
 /** Pixels of the pictures that a model reads. @throws ConfigError for a model that does not read colours. */
-function pictureSize(config: ConfigJson): Size {
+export function pictureSize(config: ConfigJson): Size {
   const { name, inputs } = architectureOf(config);
   const axes = inputs(config).find((input) => input.name === "pixel_values")?.axes ?? [];
   const [, channels, height, width] = axes;
@@ -139,7 +146,13 @@ function pictureSize(config: ConfigJson): Size {
   throw new ConfigError(`${name}: num_channels must be 3, since pictures are read as RGB; got ${channels}`);
 }
 
-function setupOf(config: ConfigJson, plan: PreprocessPlan, decoder: ImageDecoder, seed: number): ImageSetup {
+/** @throws ConfigError for a plan that makes pictures of another size than the model reads. */
+export function setupOf(
+  config: ConfigJson,
+  plan: PreprocessPlan,
+  decoder: ImageDecoder,
+  seed: number,
+): ImageSetup {
   const size = pictureSize(config);
   if (isOfSize(plan, size)) return { config, preprocessor: new ImagePreprocessor(plan), size, decoder, seed };
   throw new ConfigError(

@@ -3,6 +3,7 @@
 import { ConfigError } from "../errors.ts";
 import type { GenerationOptions } from "../generation/options.ts";
 import type { OpenOptions } from "../models/open.ts";
+import type { BatchOrder } from "./batch-order.ts";
 import type { BatchOptions } from "./batch-runner.ts";
 import type { Features } from "./feature-extraction.ts";
 import { FeatureTensor } from "./feature-tensor.ts";
@@ -18,7 +19,7 @@ import type { Answer } from "./question-answering.ts";
 import type { Similarity } from "./sentence-similarity.ts";
 import { type AnswerTaskName, answerTaskNames, predictor } from "./tasks.ts";
 import type { LabelScore } from "./text-classification.ts";
-import { type GeneratedText, streamText } from "./text-generation.ts";
+import { type GeneratedText, type GenerationDetails, streamText } from "./text-generation.ts";
 import type { GroupedEntity, TokenEntity } from "./token-classification.ts";
 import type { Translation } from "./translation.ts";
 
@@ -122,8 +123,8 @@ export interface TextGenerationPipeline extends PipelineBase {
   /** The text with what follows it; several answers, best first, where `num_return_sequences` asks for them. */
   (text: Text, options?: TextGenerationOptions): Promise<GeneratedText[]>;
   (texts: readonly Text[], options?: TextGenerationOptions): Promise<GeneratedText[][]>;
-  /** What follows a text, in pieces as they come; leaving the loop early stops the work. */
-  stream(text: string, options?: GenerationOptions): AsyncGenerator<string, void>;
+  /** What follows a text, in pieces as they come, and then how it ended; leaving the loop early stops the work. */
+  stream(text: string, options?: GenerationOptions): AsyncGenerator<string, GenerationDetails>;
 }
 
 export interface TranslationPipeline extends PipelineBase {
@@ -250,11 +251,16 @@ function run(task: AnswerTaskName, answers: Predictor, args: readonly unknown[])
 
 /**
  * The answer to one input or the list of answers to a list, in the shapes of transformers.js.
- * @throws RequestError when an input or an option is not valid.
+ * @throws as `Predictor.predict`.
  */
-export async function answer(answers: Predictor, inputs: unknown, options: object): Promise<unknown> {
+export async function answer(
+  answers: Predictor,
+  inputs: unknown,
+  options: object,
+  order?: BatchOrder,
+): Promise<unknown> {
   const isList = Array.isArray(inputs);
-  const results = await answers.predict(isList ? inputs : [inputs], options);
+  const results = await answers.predict(isList ? inputs : [inputs], options, order);
   if (answers.task.endsWith("feature-extraction")) return FeatureTensor.stack(results as Features[]);
   const { top_k = 1 } = options as { top_k?: number | null };
   const isSingle = top_k === 1;

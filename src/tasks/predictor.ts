@@ -7,6 +7,7 @@ import { type ConfigJson, parseConfig, size } from "../models/config.ts";
 import type { OpenModel } from "../models/open.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { assertWanted, type BatchOrder } from "./batch-order.ts";
 import { type BatchOptions, BatchRunner, type EncodedText } from "./batch-runner.ts";
 import { type LabelConfig, readLabels } from "./labels.ts";
 
@@ -41,18 +42,19 @@ export class Predictor<Answer = unknown> {
   private constructor(
     readonly task: string,
     private readonly definition: QuestionKind<unknown, unknown, Answer, unknown>,
-    private readonly model: unknown,
+    private readonly modelFor: (order: BatchOrder) => unknown,
     private readonly owner: { release(): Promise<void> },
   ) {}
 
-  /** `owner` is released with the predictor. */
+  /** `modelFor` gives the model that computes on an order's terms. `owner` is released with the predictor. */
   static over<Input, Options, Answer, Model>(
     task: string,
     definition: QuestionKind<Input, Options, Answer, Model>,
-    model: Model,
+    modelFor: (order: BatchOrder) => Model,
     owner: { release(): Promise<void> },
   ): Predictor<Answer> {
-    return new Predictor(task, definition as QuestionKind<unknown, unknown, Answer, unknown>, model, owner);
+    const anyDefinition = definition as QuestionKind<unknown, unknown, Answer, unknown>;
+    return new Predictor(task, anyDefinition, modelFor, owner);
   }
 
   /** @throws ConfigError, code unsupported, when the model has not the outputs that the task reads. */
@@ -64,36 +66,45 @@ export class Predictor<Answer = unknown> {
   ): Predictor<Answer> {
     const outputs = wantedOutputs(task, definition.outputs(model.config), model);
     const runner = new BatchRunner(model.session, model.tokenizer.padId, outputs, options);
-    const taskModel: TaskModel = {
-      ...readLabels(model.config, model.folder),
+    const labels = readLabels(model.config, model.folder);
+    const maxLength = maxLengthOf(model.config, model.tokenizer, model.folder);
+    const modelFor = (order: BatchOrder): TaskModel => ({
+      ...labels,
       config: model.config,
       tokenizer: model.tokenizer,
-      maxLength: maxLengthOf(model.config, model.tokenizer, model.folder),
+      maxLength,
       run: async (encoding) => {
-        const results = await runner.run(encoding);
+        const results = await runner.run(encoding, order);
         return outputs.map((name) => results[name]!);
       },
-    };
-    return Predictor.over(task, definition, taskModel, model.session);
+    });
+    return Predictor.over(task, definition, modelFor, model.session);
   }
 
   /**
    * One answer for each input, in their order. Calls under way share batches.
-   * @throws RequestError when an input or an option is not valid.
+   * @throws RequestError when an input or an option is not valid; RuntimeFailure, code interrupted or deadline, as `order`
+   * asks.
    */
-  async predict(inputs: readonly unknown[], options: unknown = {}): Promise<Answer[]> {
+  async predict(
+    inputs: readonly unknown[],
+    options: unknown = {},
+    order: BatchOrder = {},
+  ): Promise<Answer[]> {
     const checkedOptions = check(this.definition.options, options, `${this.task}: options`);
     const checked = inputs.map((input, at) =>
       check(this.definition.input, input, `${this.task}: input ${at + 1}`),
     );
+    const model = this.modelFor(order);
     const answers: Promise<Answer>[] = [];
     let sliceStartMs = performance.now();
     for (const input of checked) {
       if (performance.now() - sliceStartMs > sliceMs) {
         await setImmediate();
         sliceStartMs = performance.now();
+        assertWanted(order);
       }
-      const answer = this.definition.answer(this.model, input, checkedOptions);
+      const answer = this.definition.answer(model, input, checkedOptions);
       answer.catch(() => undefined); // reported below, perhaps only after later inputs are tokenised
       answers.push(answer);
     }

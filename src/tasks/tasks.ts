@@ -15,6 +15,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import type { TrainTask } from "../train/task.ts";
 import type { BatchOptions } from "./batch-runner.ts";
 import { pretrainingData } from "./bert-pretraining.ts";
+import { cancellable } from "./cancellable-model.ts";
 import { causalData } from "./causal-lm.ts";
 import { type DataRecipe, type EncodingSetup, type ScoredDataset, trainTask } from "./dataset.ts";
 import { featureAnswers } from "./feature-extraction.ts";
@@ -22,7 +23,7 @@ import { maskAnswers } from "./fill-mask.ts";
 import { imageClassificationAnswers } from "./image-classification.ts";
 import { imageFeatureAnswers } from "./image-feature-extraction.ts";
 import type { ImageOpener } from "./image-input.ts";
-import { openImagePredictor } from "./image-predictor.ts";
+import { openImagePredictor, type PictureOptions } from "./image-predictor.ts";
 import {
   captionAnswers,
   type OpenImageGenerator,
@@ -107,51 +108,68 @@ export interface TrainingFiles extends PrepareOptions {
   validationPath?: string;
   /** That share, between 0 and 1. Default 0.1. */
   validationShare?: number;
+  /** Fields of a config.json whose labels are meant, such as a teacher's. Default: those of the examples. */
+  labels?: ConfigJson;
 }
 
-export interface PreparedTraining {
+export interface PreparedTraining<T extends DataTask = DataTask> {
   readonly task: TrainTask;
+  /** Those of the training file, without what is held out. */
+  readonly examples: readonly ExamplesByTask[T][];
   readonly train: ScoredDataset;
   readonly validation: ScoredDataset;
   /** Rows of both files that cannot be used. */
   readonly badRows: readonly BadRow[];
   /** Examples that were shortened to `maxLength`. */
   readonly truncated: number;
+  /** Examples encoded as the training data is, or as another model reads them. */
+  encode(examples: readonly ExamplesByTask[T][], reader?: TextReader): ScoredDataset;
+}
+
+/** How a model reads texts: its tokenizer, and the most tokens it takes. */
+export interface TextReader {
+  readonly tokenizer: Tokenizer;
+  readonly maxLength: number;
 }
 
 /**
- * Reads and encodes training and validation data. Labels are those of both files.
+ * Reads and encodes training and validation data. Labels are those of both files unless they are given.
  * @throws ConfigError when a file cannot be used.
  */
 export async function prepare<T extends DataTask>(
   task: T,
   files: TrainingFiles,
   tokenizer: Tokenizer,
-): Promise<PreparedTraining> {
+): Promise<PreparedTraining<T>> {
   const recipe: DataRecipe<ExamplesByTask[T]> = recipes[task];
-  const { trainPath, validationPath, validationShare = 0.1, seed = 0, ...options } = files;
+  const { trainPath, validationPath, validationShare = 0.1, seed = 0, labels, ...given } = files;
+  const options = { ...(labels && { labelKind: labelKindOf(labels) }), ...given };
   const read = await readExamples(task, trainPath, options);
   const readValidation =
     validationPath === undefined
       ? undefined
       : await readExamples(task, validationPath, {
           ...options,
-          labelKind: labelKindOf(recipe.configOf(read.examples)),
+          labelKind: labelKindOf(labels ?? recipe.configOf(read.examples)),
         });
   const { train, validation } = readValidation
     ? { train: read.examples, validation: readValidation.examples }
     : (recipe.split ?? splitExamples)(read.examples, validationShare, seed);
-  const config = recipe.configOf([...train, ...validation]);
+  const config = labels ?? recipe.configOf([...train, ...validation]);
   const setup = setupOf(recipe, { ...options, seed }, tokenizer);
-  const [trainData, validationData] = [train, validation].map((examples) =>
-    recipe.datasetOf(examples, config, setup),
-  );
+  const encode: PreparedTraining<T>["encode"] = (examples, reader = setup) => {
+    const maxLength = Math.min(setup.maxLength, reader.maxLength);
+    return recipe.datasetOf(examples, config, { ...setup, tokenizer: reader.tokenizer, maxLength });
+  };
+  const [trainData, validationData] = [encode(train), encode(validation)];
   return {
     task: trainTask(recipe, config, setup),
-    train: trainData!,
-    validation: validationData!,
+    examples: train,
+    train: trainData,
+    validation: validationData,
     badRows: [...read.badRows, ...(readValidation?.badRows ?? [])],
-    truncated: trainData!.truncated + validationData!.truncated,
+    truncated: trainData.truncated + validationData.truncated,
+    encode,
   };
 }
 
@@ -203,11 +221,9 @@ function setupOf(
   return { tokenizer, maxLength: Math.min(maxLength, modelMaxLength), seed, wholeWordMasking };
 }
 
-export interface PredictorOptions extends BatchOptions {
+export interface PredictorOptions extends BatchOptions, PictureOptions {
   /** Default: what the model's head is for. */
   readonly task?: AnswerTaskName;
-  /** Gets the bytes of pictures that are named; without it, pictures must be given as bytes. */
-  readonly openImage?: ImageOpener;
 }
 
 /** What answers questions with an open model. @throws ConfigError, code unsupported, when it is of another task. */
@@ -225,10 +241,10 @@ export function predictor(
       },
     );
   }
-  if ("texts" in model) return towersPredictor(name, model, openImage);
+  if ("texts" in model) return towersPredictor(name, model, { openImage, ...options });
   if ("generator" in model) return openGenerationPredictor(name, model, openImage);
   return "preprocessor" in model
-    ? imagePredictor(name, model, openImage)
+    ? imagePredictor(name, model, { openImage, ...options })
     : openPredictor(name, model, options);
 }
 
@@ -255,13 +271,9 @@ function openPredictor(name: AnswerTaskName, model: OpenModel, options: BatchOpt
   }
 }
 
-function towersPredictor(
-  name: AnswerTaskName,
-  model: OpenTowers,
-  openImage: ImageOpener | undefined,
-): Predictor {
+function towersPredictor(name: AnswerTaskName, model: OpenTowers, options: PictureOptions): Predictor {
   if (name !== "zero-shot-image-classification") throw wrongTask(name, model);
-  return openZeroShotPredictor(name, model, openImage);
+  return openZeroShotPredictor(name, model, options);
 }
 
 function openGenerationPredictor(
@@ -276,26 +288,22 @@ function openGenerationPredictor(
   }
   switch (name) {
     case "text-generation":
-      return Predictor.over(name, generationAnswers, model, model.generator);
+      return Predictor.over(name, generationAnswers, (order) => cancellable(model, order), model.generator);
     case "translation":
-      return Predictor.over(name, translationAnswers, model, model.generator);
+      return Predictor.over(name, translationAnswers, (order) => cancellable(model, order), model.generator);
     default:
       throw wrongTask(name, model);
   }
 }
 
-function imagePredictor(
-  name: AnswerTaskName,
-  model: OpenImageModel,
-  open: ImageOpener | undefined,
-): Predictor {
+function imagePredictor(name: AnswerTaskName, model: OpenImageModel, options: PictureOptions): Predictor {
   switch (name) {
     case "image-classification":
-      return openImagePredictor(name, imageClassificationAnswers, model, open);
+      return openImagePredictor(name, imageClassificationAnswers, model, options);
     case "image-feature-extraction":
-      return openImagePredictor(name, imageFeatureAnswers, model, open);
+      return openImagePredictor(name, imageFeatureAnswers, model, options);
     case "masked-image-modeling":
-      return openImagePredictor(name, maskedImageAnswers, model, open);
+      return openImagePredictor(name, maskedImageAnswers, model, options);
     default:
       throw wrongTask(name, model);
   }

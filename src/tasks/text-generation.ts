@@ -11,7 +11,19 @@ import type { QuestionKind } from "./predictor.ts";
 export interface GeneratedText {
   /** The prompt and what follows, or what follows alone. */
   readonly generated_text: string;
+  /** Where the option `details` asks for it. */
+  readonly details?: GenerationDetails;
 }
+
+/** How an answer ended, in the words of Hugging Face's API, and its tokens. */
+export interface GenerationDetails {
+  readonly finish_reason: "eos_token" | "length" | "stop_sequence";
+  readonly generated_tokens: number;
+  /** Tokens of the prompt. */
+  readonly input_length: number;
+}
+
+const finishReasons = { eos: "eos_token", length: "length", stop: "stop_sequence" } as const;
 
 const input = z.union([z.string().transform((text) => ({ text })), z.strictObject({ text: z.string() })]);
 
@@ -19,6 +31,8 @@ const input = z.union([z.string().transform((text) => ({ text })), z.strictObjec
 const options = z.looseObject({
   /** Whether answers begin with the prompt. Default true. */
   return_full_text: z.boolean().default(true),
+  /** Whether answers say how they ended. Default false. */
+  details: z.boolean().default(false),
 });
 
 /** A list of answers, best first; several where `num_return_sequences` asks for them. */
@@ -30,15 +44,22 @@ export const generationAnswers: QuestionKind<
 > = {
   input,
   options,
-  async answer({ generator, tokenizer }, { text }, { return_full_text, ...settings }) {
+  async answer({ generator, tokenizer }, { text }, { return_full_text, details, ...settings }) {
     const prompt = promptIds(tokenizer, text);
     const [answers] = await generator.generate([{ ids: prompt }], settings as GenerationOptions);
     return answers!.map((answer) => {
       const added = addedText(tokenizer, prompt, withoutEnd(answer));
-      return { generated_text: return_full_text ? text + added : added };
+      const generated_text = return_full_text ? text + added : added;
+      return details ? { generated_text, details: detailsOf(answer, prompt.length) } : { generated_text };
     });
   },
 };
+
+const detailsOf = ({ ids, ending }: Omit<Generated, "score">, input_length: number): GenerationDetails => ({
+  finish_reason: finishReasons[ending],
+  generated_tokens: ids.length,
+  input_length,
+});
 
 const promptIds = (tokenizer: Tokenizer, text: string): readonly number[] =>
   tokenizer.encode(text, undefined, { addSpecialTokens: false }).ids;
@@ -58,26 +79,30 @@ function addedText(tokenizer: Tokenizer, prompt: readonly number[], ids: readonl
 const incomplete = "\ufffd";
 
 /**
- * What follows a text, in pieces as they come. Leaving the loop early stops the work.
+ * What follows a text, in pieces as they come, and then how it ended. Leaving the loop early stops the work.
  * @throws RequestError when an option does not hold or the text is too long.
  */
 export async function* streamText(
   { generator, tokenizer }: OpenGenerator,
   text: string,
   settings: GenerationOptions = {},
-): AsyncGenerator<string, void> {
+): AsyncGenerator<string, GenerationDetails> {
   const prompt = promptIds(tokenizer, text);
   const ends = settings.eos_token_id ?? generator.defaults.eos_token_id ?? [];
   const ids: number[] = [];
   let told = "";
   let added = "";
+  let isEnded = false;
   for await (const id of streamTokens(generator, { ids: prompt }, settings)) {
-    if ([ends].flat().includes(id)) break;
     ids.push(id);
+    isEnded = [ends].flat().includes(id);
+    if (isEnded) break;
     added = addedText(tokenizer, prompt, ids);
     if (added.endsWith(incomplete) || !added.startsWith(told)) continue;
     if (added.length > told.length) yield added.slice(told.length);
     told = added;
   }
   if (added.startsWith(told) && added.length > told.length) yield added.slice(told.length);
+  const isStopped = [settings.stop_strings ?? []].flat().some((stop) => added.includes(stop));
+  return detailsOf({ ids, ending: isEnded ? "eos" : isStopped ? "stop" : "length" }, prompt.length);
 }

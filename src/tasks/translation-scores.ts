@@ -14,7 +14,7 @@ export async function translationScores(
   options: SessionOptions = {},
 ): Promise<Record<string, number>> {
   const model = await openGenerator(folder, options);
-  const translator = Predictor.over("translation", translationAnswers, model, model.generator);
+  const translator = Predictor.over("translation", translationAnswers, () => model, model.generator);
   try {
     const answers = await translator.predict(examples.map(({ source }) => source));
     const hypotheses = answers.map(([best]) => best!.translation_text);

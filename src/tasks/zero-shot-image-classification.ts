@@ -5,8 +5,10 @@ import type { OpenTowers } from "../models/open-towers.ts";
 import { releaseTowers } from "../models/open-towers.ts";
 import { ImageDecoder } from "../vision/decode.ts";
 import type { RgbImage } from "../vision/image.ts";
+import { assertWanted, type BatchOrder } from "./batch-order.ts";
 import { ClassVectors } from "./class-vectors.ts";
-import { type ImageOpener, type ImageSource, imageSource, readPicture } from "./image-input.ts";
+import { type ImageSource, imageSource, readPicture } from "./image-input.ts";
+import type { PictureOptions } from "./image-predictor.ts";
 import { ImageRunner } from "./image-runner.ts";
 import { Predictor, type QuestionKind } from "./predictor.ts";
 import { sigmoid, softmax, topIndices } from "./scores.ts";
@@ -70,19 +72,25 @@ const picturesAtOnce = 32;
 export function openZeroShotPredictor(
   task: string,
   model: OpenTowers,
-  open: ImageOpener | undefined,
+  { openImage, ...batches }: PictureOptions,
 ): Predictor<LabelScore[]> {
-  const runner = new ImageRunner(model.images, ["image_embeds"]);
+  const runner = new ImageRunner(model.images, ["image_embeds"], batches);
   const [pixelsInput] = model.images.inputs;
-  const decoder = new ImageDecoder();
-  const zeroShot: ZeroShotModel = {
-    classes: new ClassVectors(model),
-    slots: new Slots(picturesAtOnce),
-    picture: (source) => readPicture(source, decoder, open),
+  const decoder = new ImageDecoder({}, model.preprocessor.plan.background);
+  const classes = new ClassVectors(model);
+  const slots = new Slots(picturesAtOnce);
+  const modelFor = (order: BatchOrder): ZeroShotModel => ({
+    classes,
+    slots,
+    picture: (source) => {
+      assertWanted(order);
+      return readPicture(source, decoder, openImage);
+    },
     embed: async (image) => {
-      const { image_embeds } = await runner.run({ [pixelsInput!.name]: model.preprocessor.batch([image]) });
+      const feeds = { [pixelsInput!.name]: model.preprocessor.batch([image]) };
+      const { image_embeds } = await runner.run(feeds, order);
       return image_embeds!.data as Float32Array;
     },
-  };
-  return Predictor.over(task, zeroShotAnswers, zeroShot, { release: () => releaseTowers(model) });
+  });
+  return Predictor.over(task, zeroShotAnswers, modelFor, { release: () => releaseTowers(model) });
 }

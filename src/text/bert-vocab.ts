@@ -52,7 +52,7 @@ export function bertTokenizerJson(
     added_tokens: Array.from(special, (content) => specialToken(content, vocab[content]!)),
     normalizer: normalizer(config),
     pre_tokenizer: { type: "BertPreTokenizer" },
-    post_processor: template(cls, sep, vocab),
+    post_processor: bertTemplate(cls, sep, vocab),
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
     model: {
       type: "WordPiece",
@@ -80,7 +80,7 @@ const normalizer = (config: TokenizerConfig) => ({
 });
 
 /** [CLS] A [SEP], and [CLS] A [SEP] B [SEP] with type ids 0 and 1. */
-function template(cls: string, sep: string, vocab: Record<string, number>) {
+export function bertTemplate(cls: string, sep: string, vocab: Readonly<Record<string, number>>) {
   const token = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
   const text = (id: string, type_id: number) => ({ Sequence: { id, type_id } });
   const entry = (id: string) => ({ id, ids: [vocab[id]], tokens: [id] });

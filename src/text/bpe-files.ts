@@ -87,8 +87,8 @@ function robertaTokenizer({ vocab, merges }: BpeFiles, config: object, where: st
  * Radford et al. 2021, https://arxiv.org/abs/2103.00020: lower-cased bytes, words ended by `</w>` and without spaces,
  * between a start and an end token.
  */
-function clipTokenizer({ vocab, merges }: BpeFiles, config: object, where: string): Tokenizer {
-  const [start, end] = ["<|startoftext|>", "<|endoftext|>"];
+export function clipTokenizer({ vocab, merges }: BpeFiles, config: object, where: string): Tokenizer {
+  const [start, end] = clipSpecial;
   requireTokens(vocab, [start, end], where);
   const json = byteLevelTokenizerJson({
     vocab,
@@ -100,29 +100,41 @@ function clipTokenizer({ vocab, merges }: BpeFiles, config: object, where: strin
   return new Tokenizer(
     {
       ...json,
-      normalizer: {
-        type: "Sequence",
-        normalizers: [
-          { type: "NFC" },
-          { type: "Replace", pattern: { Regex: "\\s+" }, content: " " },
-          { type: "Lowercase" },
-        ],
-      },
-      pre_tokenizer: {
-        type: "Sequence",
-        pretokenizers: [
-          { type: "Split", pattern: { Regex: clipWords }, behavior: "Removed", invert: true },
-          { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
-        ],
-      },
-      model: { ...json.model, unk_token: end, end_of_word_suffix: "</w>" },
+      normalizer: clipNormalizer,
+      pre_tokenizer: clipPreTokenizer,
+      model: { ...json.model, unk_token: end, end_of_word_suffix: endOfWord },
     },
     { tokenizer_class: "CLIPTokenizer", ...names, model_max_length: 77, ...config },
     where,
   );
 }
 
+export const clipSpecial = ["<|startoftext|>", "<|endoftext|>"] as const;
+
+export const clipNormalizer = {
+  type: "Sequence",
+  normalizers: [
+    { type: "NFC" },
+    { type: "Replace", pattern: { Regex: "\\s+" }, content: " " },
+    { type: "Lowercase" },
+  ],
+};
+
 const clipWords = "'s|'t|'re|'ve|'m|'ll|'d|\\p{L}+|\\p{N}|[^\\s\\p{L}\\p{N}]+";
+
+export const clipPreTokenizer = {
+  type: "Sequence",
+  pretokenizers: [
+    { type: "Split", pattern: { Regex: clipWords }, behavior: "Removed", invert: true },
+    { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
+  ],
+};
+
+/** What CLIP writes behind the last piece of a word. */
+export const endOfWord = "</w>";
+const clipBytes = [...byteChars].sort((a, b) => a.charCodeAt(0) - b.charCodeAt(0));
+/** Bytes, and bytes that end a word. */
+export const clipAlphabet: readonly string[] = [...clipBytes, ...clipBytes.map((byte) => byte + endOfWord)];
 
 /** Merges that CLIP uses of its original file, whose first line is a header. */
 const clipMerges = 48_894;
@@ -133,14 +145,7 @@ const clipMerges = 48_894;
  */
 export function readClipVocabulary(text: string, where: string): BpeFiles {
   const merges = readMerges(text.slice(text.indexOf("\n") + 1), where).slice(0, clipMerges);
-  const bytes = [...byteChars].sort((a, b) => a.charCodeAt(0) - b.charCodeAt(0));
-  const tokens = [
-    ...bytes,
-    ...bytes.map((byte) => `${byte}</w>`),
-    ...merges.map((merge) => merge.replace(" ", "")),
-    "<|startoftext|>",
-    "<|endoftext|>",
-  ];
+  const tokens = [...clipAlphabet, ...merges.map((merge) => merge.replace(" ", "")), ...clipSpecial];
   return { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges };
 }
 

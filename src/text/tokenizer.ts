@@ -149,9 +149,18 @@ export class Tokenizer {
 
   /** Writes `tokenizer.json` (Marian: its own files) and `tokenizer_config.json`, as Hugging Face's libraries do. */
   async save(folder: string): Promise<void> {
+    if (this.origin) await this.write(folder, this.origin.files);
+    else await this.saveJson(folder);
+  }
+
+  /** As `save`, Marian's too as `tokenizer.json`, for libraries that read nothing else. */
+  async saveJson(folder: string): Promise<void> {
+    await this.write(folder, { "tokenizer.json": JSON.stringify(this.json) });
+  }
+
+  private async write(folder: string, files: object): Promise<void> {
     await mkdir(folder, { recursive: true });
     const config = { tokenizer_class: "PreTrainedTokenizerFast", ...this.specialTokens(), ...this.config };
-    const files = this.origin?.files ?? { "tokenizer.json": JSON.stringify(this.json) };
     for (const [name, contents] of Object.entries(files)) await writeFile(join(folder, name), contents);
     await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(config, null, 2));
   }

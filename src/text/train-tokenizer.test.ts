@@ -86,6 +86,16 @@ test("byte-level BPE gives back 10,000 random Unicode strings", async () => {
   fc.assert(property, { numRuns: 10_000 });
 });
 
+test("byte-level BPE with BERT's special tokens puts them around texts, and gives texts back as they were", async () => {
+  const specialTokens = ["[PAD]", "[CLS]", "[SEP]", "[DEC]"];
+  const texts = ["woman: medium-dark skin tone", "man: medium-dark skin tone"];
+  const tokenizer = await trainTokenizerOnTexts(texts, { kind: "bpe", vocabSize: 300, specialTokens });
+  const { ids } = tokenizer.encode(texts[0]!);
+  expect([ids[0], ids.at(-1)]).toEqual([tokenizer.clsId, tokenizer.sepId]);
+  expect(tokenizer.tokenToId("[DEC]")).toBe(3);
+  expect(tokenizer.decode(ids, { skipSpecialTokens: true })).toBe(texts[0]);
+});
+
 describe("WordPiece", () => {
   const joined = (tokens: readonly string[]) => tokens.join("").replaceAll("##", "");
 
@@ -173,4 +183,35 @@ test("options out of their range are refused", async () => {
   await train({ vocabSize: 0.5 }).toThrow(/vocabSize must be a whole number/);
   await train({ specialTokens: ["<a>", "<a>"] }).toThrow(/specialTokens must be different/);
   await train({ kind: "wordpiece", specialTokens: ["[UNK]"] }).toThrow(/must hold \[PAD\]/);
+});
+
+describe("a tokenizer like CLIP's", () => {
+  const texts = ["Couple with heart: woman, man", "woman with heart", "a man's heart", "Couple, 2 women"];
+
+  test("lower-cases, ends words, and has its two special tokens last", async () => {
+    const tokenizer = await trainTokenizerOnTexts(texts, { kind: "clip", vocabSize: 560 });
+    expect(tokenizer.encode("HEART with  WOMAN").tokens).toEqual([
+      "<|startoftext|>",
+      "heart</w>",
+      "with</w>",
+      "woman</w>",
+      "<|endoftext|>",
+    ]);
+    const { vocabSize, eosId, padId } = tokenizer;
+    expect([eosId, padId]).toEqual([vocabSize - 1, vocabSize - 1]);
+  });
+
+  test("writes files that are read back alike", async () => {
+    const tokenizer = await trainTokenizerOnTexts(texts, { kind: "clip", vocabSize: 540 });
+    await tokenizer.save(join(folder, "clip"));
+    const again = await loadTokenizer(join(folder, "clip"));
+    const text = "Überraschung: 2 couples’ hearts 🙂";
+    expect(again.encode(text).ids).toEqual(tokenizer.encode(text).ids);
+    expect(again.decode(again.encode(text).ids)).toContain("überraschung");
+  });
+
+  test("needs room for all bytes, inside and at the end of words", async () => {
+    const training = trainTokenizerOnTexts(texts, { kind: "clip", vocabSize: 513 });
+    await expect(training).rejects.toThrow(/vocabSize must be at least 514/);
+  });
 });

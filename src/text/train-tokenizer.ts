@@ -1,21 +1,29 @@
 /**
- * Tokenisers learned from a corpus: BERT's WordPiece, and byte-level BPE as GPT-2's.
+ * Tokenisers learned from a corpus: BERT's WordPiece, and byte-level BPE as GPT-2's or, lower-cased, as CLIP's.
  * Both vocabularies grow by joining the most frequent pair of neighbours (`learn-merges.ts`), as in Hugging Face's
  * trainers; the original WordPiece was never published. The same corpus and options give the same files.
  */
 
 import { ConfigError } from "../errors.ts";
-import { bertSpecialTokens, bertTokenizerJson } from "./bert-vocab.ts";
+import { bertSpecialTokens, bertTemplate, bertTokenizerJson } from "./bert-vocab.ts";
+import {
+  clipAlphabet,
+  clipNormalizer,
+  clipPreTokenizer,
+  clipSpecial,
+  clipTokenizer,
+  endOfWord,
+} from "./bpe-files.ts";
 import { byteChars, byteLevelTokenizerJson } from "./byte-level.ts";
 import { readCorpus } from "./corpus.ts";
-import { preTokenizerFrom } from "./engine-parts.ts";
+import { normalizeFunctionFrom, preTokenizerFrom } from "./engine-parts.ts";
 import { type CountedWord, learnMerges } from "./learn-merges.ts";
 import { BertNormalizer, withoutLoneSurrogates } from "./normalizer.ts";
 import { endTemplate } from "./template.ts";
 import { Tokenizer } from "./tokenizer.ts";
 import { StretchCounter } from "./word-counts.ts";
 
-/** What both kinds take. */
+/** What all kinds take. */
 interface CommonTrainingOptions {
   /** Most tokens, special ones and single characters included. A small corpus gives fewer. */
   vocabSize: number;
@@ -23,7 +31,8 @@ interface CommonTrainingOptions {
   minFrequency?: number;
   /**
    * The first ids. Default: BERT's five for wordpiece, which must be among them, and `<|endoftext|>` for bpe.
-   * A bpe tokeniser with `</s>` puts it behind each text, as T5 and Marian do.
+   * A bpe tokeniser with `</s>` puts it behind each text, as T5 and Marian do; one with `[CLS]` and `[SEP]` puts them
+   * around it, as BERT does.
    */
   specialTokens?: readonly string[];
 }
@@ -44,7 +53,12 @@ export interface BpeTrainingOptions extends CommonTrainingOptions {
   kind: "bpe";
 }
 
-export type TokenizerTrainingOptions = WordPieceTrainingOptions | BpeTrainingOptions;
+/** Its special tokens are CLIP's and come last. */
+export interface ClipTrainingOptions extends Omit<CommonTrainingOptions, "specialTokens"> {
+  kind: "clip";
+}
+
+export type TokenizerTrainingOptions = WordPieceTrainingOptions | BpeTrainingOptions | ClipTrainingOptions;
 
 /**
  * Learns a tokeniser from text files, gzipped or not, and folders of them; several are one corpus.
@@ -63,10 +77,13 @@ export async function trainTokenizerOnTexts(
   checkOptions(options);
   const counter = new StretchCounter(options.kind === "bpe");
   for await (const text of texts) counter.add(withoutLoneSurrogates(text));
+  if (options.kind === "clip") return trainClip(counter, options);
   return options.kind === "bpe" ? trainByteLevel(counter, options) : trainWordPiece(counter, options);
 }
 
-function checkOptions({ vocabSize, minFrequency = 2, specialTokens = [] }: TokenizerTrainingOptions): void {
+function checkOptions(options: TokenizerTrainingOptions): void {
+  const { vocabSize, minFrequency = 2 } = options;
+  const specialTokens = ("specialTokens" in options && options.specialTokens) || [];
   for (const [name, value] of Object.entries({ vocabSize, minFrequency })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new ConfigError(`trainTokenizer: ${name} must be a whole number from 1, got ${value}`);
@@ -94,9 +111,33 @@ function trainByteLevel(counter: StretchCounter, options: BpeTrainingOptions): T
     vocab,
     merges,
     special: specialTokens,
-    postProcessor: specialTokens.includes("</s>") ? endTemplate("</s>", vocab) : null,
+    postProcessor: templateOf(specialTokens, vocab),
   });
   return new Tokenizer(json, { clean_up_tokenization_spaces: false }, "the trained tokenizer");
+}
+
+/** What stands around each text, as the special tokens tell. */
+function templateOf(specialTokens: readonly string[], vocab: Readonly<Record<string, number>>) {
+  if (specialTokens.includes("</s>")) return endTemplate("</s>", vocab);
+  const isBertLike = ["[CLS]", "[SEP]"].every((token) => specialTokens.includes(token));
+  return isBertLike ? bertTemplate("[CLS]", "[SEP]", vocab) : null;
+}
+
+function trainClip(counter: StretchCounter, { vocabSize, minFrequency = 2 }: ClipTrainingOptions): Tokenizer {
+  const normalize = normalizeFunctionFrom(clipNormalizer);
+  const split = preTokenizerFrom(clipPreTokenizer);
+  checkRoom(clipAlphabet.length + clipSpecial.length, vocabSize);
+  const room = vocabSize - clipSpecial.length;
+  const pieces = (word: string): string[] => [...word.slice(0, -1), word.at(-1)! + endOfWord];
+  const counts = counter.words((stretch) => split(normalize(stretch)));
+  const words = wordsOver(clipAlphabet, counts, pieces);
+  const join = (left: string, right: string) => left + right;
+  const { tokens, merges } = learnMerges(clipAlphabet, words, { vocabSize: room, minFrequency, join });
+  const files = {
+    vocab: numbered([...tokens, ...clipSpecial]),
+    merges: merges.map((pair) => pair.join(" ")),
+  };
+  return clipTokenizer(files, {}, "the trained tokenizer");
 }
 
 /** Longer words are unknown to WordPiece. */

@@ -55,6 +55,8 @@ interface Span {
  */
 export class TrainingParameters implements OptimizerState {
   readonly buffers: Map<string, Tensor>;
+  /** By name, the parameter that each copy begins as. */
+  readonly copies: ReadonlyMap<string, string>;
   readonly spans: ReadonlyMap<string, Span>;
   readonly groups: readonly ParameterGroup[];
   readonly parameters: Float32Array;
@@ -72,10 +74,14 @@ export class TrainingParameters implements OptimizerState {
     const { weightDecay, seed, layerDecay = 1, isFrozen = () => false } = options;
     const isTrained = ([node, name]: Named): boolean => parameterAttrs(node).isTrainable && !isFrozen(name);
     const names = new Map(named);
-    const firstValueOf = ([node, name]: Named): Tensor => {
-      const { init } = parameterAttrs(node);
-      return initialValue(node, init.kind === "copy" ? names.get(init.of)! : name, seed);
-    };
+    this.copies = new Map(
+      named.flatMap(([node, name]) => {
+        const { init } = parameterAttrs(node);
+        return init.kind === "copy" ? [[name, names.get(init.of)!]] : [];
+      }),
+    );
+    const firstValueOf = ([node, name]: Named): Tensor =>
+      initialValue(node, this.copies.get(name) ?? name, seed);
     const nodes = named.filter(isTrained);
     const fixed = named.filter((one) => !isTrained(one));
     const rateOf = rates(nodes, layerDecay);

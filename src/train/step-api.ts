@@ -75,11 +75,15 @@ async function loadInitial(
     for (const name of step.state.shapes.keys()) {
       if (!missing.includes(name)) step.state.set(name, await checkpoint.read(entries.get(name)!.storedName));
     }
-    return missing;
+    const copies = missing.filter((name) => step.state.copies.has(name));
+    for (const name of copies) step.state.set(name, copyOf(step.state.value(step.state.copies.get(name)!)));
+    return missing.filter((name) => !copies.includes(name));
   } finally {
     await checkpoint.close();
   }
 }
+
+const copyOf = ({ dtype, shape, data }: Tensor): Tensor => new Tensor(dtype, shape, data.slice());
 
 async function saveModel({ state }: TrainStep, folder: string, dtype: StoredWeights): Promise<void> {
   const tensors = [...state.shapes.keys()].map((name) => [name, state.averaged(name)] as const);

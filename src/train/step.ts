@@ -16,6 +16,8 @@ import { Context } from "../nn/context.ts";
 import { OrtSession } from "../runtime/ort-session.ts";
 import { deriveKey } from "../tensor/random.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { CachedContrastive } from "./cached-contrastive.ts";
+import { type Distillation, distillationLoss } from "./distillation.ts";
 import { AdamW, type AdamWOptions, clipFactor } from "./optimizer.ts";
 import { TrainingParameters } from "./parameters.ts";
 import { WeightAverage } from "./weight-average.ts";
@@ -34,6 +36,10 @@ export interface StepOptions extends AdamWOptions {
   readonly freezeEncoder?: boolean;
   /** Decay of a moving average of the weights, by which models are evaluated and saved; default: no average. */
   readonly emaDecay?: number;
+  /** Batches bring what a teacher gave for them, and the loss is this objective; default: the model's own loss. */
+  readonly distillation?: Distillation;
+  /** Contrastive models: pairs that are encoded at once; default: all of the batch, in one graph. */
+  readonly microBatch?: number;
   /** Seeds first values and dropout; default 0. */
   readonly seed?: number;
   /** Threads of ONNX Runtime; default all. */
@@ -69,6 +75,7 @@ export class TrainStep {
     private readonly names: ReadonlyMap<Node, string>,
     private readonly optimizer: AdamW,
     private readonly average: WeightAverage | undefined,
+    private readonly cached: CachedContrastive | undefined,
     private readonly options: StepOptions & { readonly isFrozen: ((name: string) => boolean) | undefined },
   ) {
     const { weightDecay = 0.01, seed = 0, layerDecay, isFrozen } = options;
@@ -84,13 +91,16 @@ export class TrainStep {
     config: ConfigJson,
     options: StepOptions = {},
   ): Promise<TrainStep> {
-    const { threads, emaDecay, freezeEncoder } = options;
+    const { threads, emaDecay, freezeEncoder, microBatch } = options;
     const model = architecture.build(config);
     const isFrozen = freezeEncoder ? isInEncoder(architecture) : undefined;
     const optimizer = await AdamW.open(options, threads);
     const average = emaDecay === undefined ? undefined : await WeightAverage.open(emaDecay, threads);
     const names = storedNames(architecture, model);
-    return new TrainStep(model, names, optimizer, average, { ...options, isFrozen });
+    const cached = microBatch
+      ? new CachedContrastive(architecture, config, { chunkSize: microBatch, threads })
+      : undefined;
+    return new TrainStep(model, names, optimizer, average, cached, { ...options, isFrozen });
   }
 
   /**
@@ -117,6 +127,7 @@ export class TrainStep {
 
   /** Writes the gradients of one batch into the state's vector, moves buffers on, and returns the loss. */
   private async gradients(batch: Batch, key: number): Promise<number> {
+    if (this.cached) return this.cachedGradients(this.cached, batch, key);
     const session = await this.session(batch, true);
     const loss = Tensor.zeros("float32", []);
     const targets: Record<string, Tensor> = { loss };
@@ -136,6 +147,15 @@ export class TrainStep {
     );
     for (const [name, tensor] of moved) this.state.set(name, tensor);
     return Number(loss.data[0]);
+  }
+
+  /** The same, the batch being encoded in chunks. */
+  private async cachedGradients(cached: CachedContrastive, batch: Batch, key: number): Promise<number> {
+    const { loss, gradients, moved } = await cached.gradients(batch, (name) => this.state.value(name), key);
+    for (const [name, { start }] of this.state.spans)
+      this.state.gradients.set(gradients.get(name)!.data as Float32Array, start);
+    for (const [name, tensor] of moved) this.state.set(name, tensor);
+    return loss;
   }
 
   /** Adds this batch's gradients to those before it; after the last one the sum is in the state's vector. */
@@ -186,13 +206,17 @@ export class TrainStep {
       return usedGraph(this.model.forward(Context.inference(), inputs), Object.values(inputs), this.names);
     const seed = input(seedInput, "uint32", []);
     const ctx = Context.training(seed);
-    const { loss } = this.model.forward(ctx, inputs);
+    const outputs = this.model.forward(ctx, inputs);
+    const { distillation } = this.options;
+    const loss = distillation
+      ? distillationLoss({ outputs, captured: ctx.captured, inputs }, distillation)
+      : outputs.loss!;
     const moved = [...ctx.updates].map(
       ([node, value]) => [movedPrefix + this.names.get(node)!, value] as const,
     );
     const trained = new Map([...this.names].filter(([, name]) => this.state.spans.has(name)));
-    const outputs = { loss: loss!, ...gradientOutputs(loss!, trained), ...Object.fromEntries(moved) };
-    return usedGraph(outputs, [...Object.values(inputs), seed], this.names);
+    const wanted = { loss, ...gradientOutputs(loss, trained), ...Object.fromEntries(moved) };
+    return usedGraph(wanted, [...Object.values(inputs), seed], this.names);
   }
 
   async release(): Promise<void> {
@@ -200,6 +224,7 @@ export class TrainStep {
     await Promise.all([
       this.optimizer.release(),
       this.average?.release(),
+      this.cached?.release(),
       ...sessions.map((session) => session.release()),
     ]);
   }

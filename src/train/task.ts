@@ -12,11 +12,17 @@ export interface Dataset {
   readonly lengths: readonly number[];
   /** Tokens of each item's second text, such as a translation; `collate` pads it by itself. */
   readonly targetLengths?: readonly number[];
+  /** Items of each shard, where they lie in several one after the other, so that batches are drawn from few at a time. */
+  readonly partSizes?: readonly number[] | undefined;
+  /** Whether a last batch that is smaller is left out, as where the loss depends on the batch's size; default false. */
+  readonly fullBatches?: boolean;
   /**
    * Inputs and labels of some items, padded to `length` tokens. All chance comes from `random`, which is the batch's
    * own, or from the epoch (from 0) and the items' indices.
    */
   collate(indices: readonly number[], length: number, random: Random, epoch: number): Batch | Promise<Batch>;
+  /** Inputs of a training batch that follow from how many epochs are done, a fraction of the present one included. */
+  inputsAt?(epochs: number): Batch;
 }
 
 /** Gathers predictions over a data set. */

@@ -5,18 +5,21 @@
  */
 
 import { join } from "node:path";
-import { mapAhead } from "../data/map-ahead.ts";
-import { type Batch as BatchPlan, BatchSampler } from "../data/sampler.ts";
+import type { Batch as BatchPlan, BatchSampler } from "../data/sampler.ts";
 import { ConfigError, RuntimeFailure } from "../errors.ts";
 import type { ConfigJson } from "../models/config.ts";
 import { startThread, type Thread, workerUrl } from "../runtime/index.ts";
 import { deriveKey, Random } from "../tensor/random.ts";
 import { writeFileAtomic } from "../weights/atomic.ts";
+import { isVariantFolder } from "../weights/variant-folder.ts";
+import type { Distillation } from "./distillation.ts";
 import { RunFolder, type RunState } from "./run-folder.ts";
 import { type Schedule, type ScheduleName, scheduleOf } from "./schedules.ts";
+import { type Evaluate, samplerOf, score } from "./score.ts";
 import type { Batch, StepResult } from "./step.ts";
 import type { StepApi, StepInit, StoredWeights } from "./step-api.ts";
 import type { Dataset, TrainTask } from "./task.ts";
+import { StoredEvaluation } from "./variant-evaluation.ts";
 
 export interface TrainOptions {
   /** Passes over the training data; default 3. */
@@ -57,6 +60,13 @@ export interface TrainOptions {
   readonly freezeEncoder?: boolean;
   /** Decay of a moving average of the weights, which is evaluated and saved in their place; default none. */
   readonly emaDecay?: number;
+  /** What a student follows, where batches bring what a teacher gave for them; default: the model's own loss. */
+  readonly distillation?: Distillation;
+  /**
+   * Contrastive models: pairs that are encoded at once; the loss is that of the whole batch all the same, on the memory
+   * of so few. Default: all of the batch.
+   */
+  readonly microBatch?: number;
   /** How the best model's weights are stored; checkpoints are always float32. Default "float32". */
   readonly storeWeights?: StoredWeights;
   /** Threads of ONNX Runtime; default all. */
@@ -134,7 +144,7 @@ export async function fit(run: TrainRun, hooks: TrainHooks = {}): Promise<FitRes
   }
 }
 
-/** Metrics of a model folder on a data set. */
+/** Metrics of a model's or a variant's folder on a data set. */
 export async function evaluate(
   run: Pick<TrainRun, "config" | "weightsFolder" | "task"> & {
     readonly dataset: Dataset;
@@ -142,9 +152,14 @@ export async function evaluate(
     readonly threads?: number;
   },
 ): Promise<Record<string, number>> {
-  const thread = await startStep({ ...run, options: { threads: run.threads } });
+  const { config, weightsFolder, task, dataset, batchSize = 32, threads } = run;
+  if (weightsFolder !== undefined && isVariantFolder(weightsFolder)) {
+    const variant = new StoredEvaluation({ config, weightsFolder, threads });
+    return score(variant.evaluate, task, dataset, batchSize).finally(() => variant.release());
+  }
+  const thread = await startStep({ ...run, options: { threads } });
   try {
-    return await score(thread, run.task, run.dataset, run.batchSize ?? 32);
+    return await score(evaluateIn(thread), task, dataset, batchSize);
   } finally {
     await thread.terminate();
   }
@@ -152,13 +167,18 @@ export async function evaluate(
 
 type StepThread = Thread<StepApi>;
 
+const evaluateIn =
+  (thread: StepThread): Evaluate =>
+  (batch, outputs) =>
+    thread.call("evaluate", batch, outputs);
+
 function startStep({
   config,
   weightsFolder,
   options = {},
 }: Pick<TrainRun, "config" | "weightsFolder" | "options">): Promise<StepThread> {
   const { weightDecay, maxGradNorm, betas, epsilon, seed, threads } = options;
-  const { layerDecay, freezeEncoder, emaDecay } = options;
+  const { layerDecay, freezeEncoder, emaDecay, distillation, microBatch } = options;
   const wanted = {
     weightDecay,
     maxGradNorm,
@@ -169,42 +189,12 @@ function startStep({
     layerDecay,
     freezeEncoder,
     emaDecay,
+    distillation,
+    microBatch,
   };
   const given = Object.entries(wanted).filter(([, value]) => value !== undefined);
   const init: StepInit = { config, weightsFolder, options: Object.fromEntries(given) };
   return startThread<StepApi>(workerUrl("train/step-worker"), init);
-}
-
-const samplerOf = (
-  { lengths, targetLengths }: Dataset,
-  { maxLength }: TrainTask,
-  batchSize: number,
-  seed: number,
-): BatchSampler => new BatchSampler(lengths, { batchSize, seed, maxLength, targetLengths });
-
-/** Batches that are made or wait while one is evaluated. */
-const batchesAhead = 2;
-
-async function score(
-  thread: StepThread,
-  task: TrainTask,
-  dataset: Dataset,
-  batchSize: number,
-): Promise<Record<string, number>> {
-  const evaluator = task.evaluator(dataset);
-  const sampler = samplerOf(dataset, task, batchSize, 0);
-  let [loss, count] = [0, 0];
-  const collate = async ({ indices, length }: BatchPlan): Promise<{ indices: number[]; batch: Batch }> => {
-    const random = new Random(deriveKey(0, "evaluation", indices[0]!));
-    return { indices, batch: await dataset.collate(indices, length, random, 0) };
-  };
-  for await (const { indices, batch } of mapAhead(sampler.batchesOf(0), collate, batchesAhead)) {
-    const outputs = await thread.call("evaluate", batch, task.outputs);
-    loss += Number(outputs.loss!.data[0]) * indices.length;
-    count += indices.length;
-    evaluator.add(outputs, indices);
-  }
-  return { loss: loss / count, ...evaluator.result() };
 }
 
 const isBetter = (metric: string, value: number, best: number | undefined): boolean =>
@@ -299,12 +289,14 @@ class Trainer {
 
   private batches(plans: readonly BatchPlan[], epoch: number, at: number): Promise<Batch[]> {
     const { gradientAccumulation, seed } = this.options;
+    const { train } = this.run;
     const start = at * gradientAccumulation;
     const wanted = plans.slice(start, start + gradientAccumulation);
     return Promise.all(
       wanted.map(async ({ indices, length }, offset) => {
         const random = new Random(deriveKey(seed, "collate", epoch, start + offset));
-        return this.run.train.collate(indices, length, random, epoch);
+        const batch = await train.collate(indices, length, random, epoch);
+        return { ...batch, ...train.inputsAt?.(epoch + (start + offset) / plans.length) };
       }),
     );
   }
@@ -344,7 +336,7 @@ class Trainer {
   private async evaluate(epoch: number): Promise<void> {
     const { task, validation } = this.run;
     if (!validation) return;
-    const metrics = await score(this.thread, task, validation, this.options.batchSize);
+    const metrics = await score(evaluateIn(this.thread), task, validation, this.options.batchSize);
     const value = metrics[task.bestMetric];
     if (value === undefined)
       throw new ConfigError(`training: the task ${task.name} has no metric "${task.bestMetric}"`);

@@ -54,6 +54,16 @@ describe("decoding", async () => {
     expect([...(await decoder.decode(png)).data]).toEqual(Array(6).fill(200));
   });
 
+  test("lays a transparent picture over a background that is named", async () => {
+    const rgba = Buffer.from([200, 200, 200, 0, 200, 200, 200, 128]);
+    const png = await sharp(rgba, { raw: { width: 2, height: 1, channels: 4 } })
+      .png()
+      .toBuffer();
+    const { data } = await new ImageDecoder({}, [255, 0, 10]).decode(png);
+    expect([...data.subarray(0, 3)]).toEqual([255, 0, 10]);
+    expect(Math.abs(data[4]! - 100)).toBeLessThanOrEqual(1); // half of 200
+  });
+
   test("repeats grey and takes the upper half of 16 bits", async () => {
     const grey = new Uint16Array([0, 0x1234, 0xffff]);
     const png = await sharp(grey, { raw: { width: 3, height: 1, channels: 1 } })

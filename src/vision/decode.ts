@@ -1,6 +1,6 @@
 /**
  * Image files to pixels, with sharp (libvips), in threads of its own. What comes out equals Pillow's
- * `exif_transpose(image).convert("RGB")`: alpha is dropped (not laid over a colour), grey is repeated, CMYK goes
+ * `exif_transpose(image).convert("RGB")`: alpha is dropped (unless a background is named), grey is repeated, CMYK goes
  * to RGB by Pillow's formula, profiles are ignored, and of 16 bits the upper 8 count (Pillow cuts 16-bit grey at 255).
  */
 
@@ -28,12 +28,11 @@ export class ImageDecoder {
   private readonly limits: Required<ImageLimits>;
   private readonly budget: PixelBudget;
 
-  constructor({
-    maxBytes = 2 ** 26,
-    maxPixels = 50e6,
-    maxFrames = 1000,
-    timeoutSeconds = 30,
-  }: ImageLimits = {}) {
+  /** `background`: levels of the colour that transparent pictures are laid over; by default transparency is dropped. */
+  constructor(
+    { maxBytes = 2 ** 26, maxPixels = 50e6, maxFrames = 1000, timeoutSeconds = 30 }: ImageLimits = {},
+    private readonly background?: readonly number[],
+  ) {
     this.limits = { maxBytes, maxPixels, maxFrames, timeoutSeconds };
     this.budget = new PixelBudget(availableThreads(), maxPixels);
   }
@@ -57,6 +56,7 @@ export class ImageDecoder {
       seconds: this.limits.timeoutSeconds,
     });
     const decodePixels = metadata.space === "cmyk" ? readCmyk : readRgb;
+    if (this.background && metadata.hasAlpha) layOver(reader, this.background);
     return this.budget.run(metadata.width * metadata.height, () =>
       decodePixels(reader).catch((cause: unknown) => {
         throw damaged(where, cause);
@@ -68,12 +68,15 @@ export class ImageDecoder {
     const { maxBytes } = this.limits;
     if (bytes.length === 0) throw new ImageError(`${where}: is empty; expected an image file`);
     if (bytes.length > maxBytes) {
-      throw new ImageError(`${where}: must have at most ${maxBytes} bytes, got ${bytes.length}`);
+      throw new ImageError(`${where}: must have at most ${maxBytes} bytes, got ${bytes.length}`, {
+        problem: "too large",
+      });
     }
     if (!imageFormatOf(bytes)) {
       const start = Buffer.from(bytes.subarray(0, 4)).toString("hex");
       throw new ImageError(
         `${where}: must be JPEG, PNG, WebP, GIF or AVIF, but starts with the bytes ${start}`,
+        { problem: "wrong type" },
       );
     }
   }
@@ -81,10 +84,14 @@ export class ImageDecoder {
   private checkMetadata({ width, height, pages = 1 }: Metadata, where: string): void {
     const { maxPixels, maxFrames } = this.limits;
     if (width * height > maxPixels) {
-      throw new ImageError(`${where}: must have at most ${maxPixels} pixels, got ${width} × ${height}`);
+      throw new ImageError(`${where}: must have at most ${maxPixels} pixels, got ${width} × ${height}`, {
+        problem: "too large",
+      });
     }
     if (pages > maxFrames) {
-      throw new ImageError(`${where}: must have at most ${maxFrames} frames, got ${pages}`);
+      throw new ImageError(`${where}: must have at most ${maxFrames} frames, got ${pages}`, {
+        problem: "animated",
+      });
     }
   }
 }
@@ -95,6 +102,9 @@ function damaged(where: string, cause: unknown): ImageError {
   const detail = reason ? ` (${reason})` : "";
   return new ImageError(`${where}: cannot be decoded; it is damaged or cut off${detail}`, { cause });
 }
+
+const layOver = (reader: Sharp, [r, g, b]: readonly number[]): Sharp =>
+  reader.flatten({ background: { r: r!, g: g!, b: b! } });
 
 async function readRgb(reader: Sharp): Promise<RgbImage> {
   const { data, info } = await reader

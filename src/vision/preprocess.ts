@@ -8,6 +8,8 @@ import { type SizeRule, sizeAfter } from "./size-rule.ts";
 
 /** The steps in their order; what is left out is not done. */
 export interface PreprocessPlan {
+  /** Levels of the colour that transparent pictures are laid over when they are decoded; else transparency is dropped. */
+  readonly background?: readonly number[];
   readonly resize?: { readonly rule: SizeRule; readonly filter: Resample };
   readonly crop?: Size & { readonly rounding: CropRounding };
   /** What the levels 0 to 255 are multiplied with or divided by, in float32. */

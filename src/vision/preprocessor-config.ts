@@ -45,6 +45,7 @@ export function preprocessPlan(json: unknown, where = "preprocessor_config.json"
   const fields = withDefaults(given, where);
   const crop = cropOf(fields, where);
   return {
+    ...(fields.background_color ? { background: fields.background_color } : {}),
     ...(fields.do_resize === false
       ? {}
       : { resize: { rule: resizeRule(fields, where), filter: filterOf(fields, where) } }),

@@ -19,11 +19,13 @@ const sizeSchema = z.union(
 const perChannel = z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])], {
   error: "must be one number, or one for each of red, green and blue",
 });
+const level = z.number().int().min(0).max(255);
 const flag = z.boolean().nullish();
 
 export const preprocessorSchema = z.object({
   image_processor_type: z.string().nullish(),
   feature_extractor_type: z.string().nullish(),
+  background_color: z.tuple([level, level, level]).nullish(), // ours: what transparent pictures are laid over
   do_resize: flag,
   size: sizeSchema.nullish(),
   max_size: pixels.nullish(), // the old name of size.longest_edge

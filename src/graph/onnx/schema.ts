@@ -12,6 +12,7 @@ message AttributeProto {
   float f = 2;
   int64 i = 3;
   bytes s = 4;
+  GraphProto g = 6;
   repeated float floats = 7;
   repeated int64 ints = 8;
 }
@@ -55,11 +56,15 @@ message ModelProto {
 }
 `;
 
-/** ONNX's ModelProto message. */
-export const ModelProto = protobuf.parse(proto, { keepCase: true }).root.lookupType("onnx.ModelProto");
+const { root } = protobuf.parse(proto, { keepCase: true });
+
+/** ONNX's messages. */
+export const ModelProto = root.lookupType("onnx.ModelProto");
+export const GraphProto = root.lookupType("onnx.GraphProto");
+export const TensorProto = root.lookupType("onnx.TensorProto");
 
 /** AttributeProto.AttributeType. */
-export const attributeType = { float: 1, int: 2, string: 3, floats: 6, ints: 7 } as const;
+export const attributeType = { float: 1, int: 2, string: 3, graph: 5, floats: 6, ints: 7 } as const;
 
 /** TensorProto.DataLocation.EXTERNAL. */
 export const externalLocation = 1;

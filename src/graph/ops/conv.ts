@@ -15,7 +15,7 @@ import {
   type Shape,
   showShape,
 } from "../../tensor/dims.ts";
-import { defineOp, type Node, type OpFunction, requireFloat, sameDType } from "../node.ts";
+import { defineOp, input, type Node, noGrad, type OpFunction, requireFloat, sameDType } from "../node.ts";
 import { lowerThrough } from "../onnx/lower.ts";
 import { reshape, transpose } from "./core.ts";
 import { matmul } from "./matmul.ts";
@@ -28,7 +28,7 @@ export interface ConvOptions extends WindowOptions {
   readonly groups?: number;
 }
 
-interface ConvAttrs extends Windows {
+export interface ConvAttrs extends Windows {
   readonly groups: number;
 }
 
@@ -70,10 +70,24 @@ const convOp: OpFunction<ConvAttrs> = defineOp<ConvAttrs>("conv", {
     call.inputs[0]!.dtype === "float64"
       ? lowerThrough(onnx, inputs, call, (x, weight) => plainConv(x!, weight!, call.attrs))
       : onnx.node("Conv", inputs, onnxWindows(call.attrs)),
+  flops: ({ inputs: [, weight], outputs: [y] }) =>
+    mulDims(2, mulDims(productOf(y!.shape), productOf(weight!.shape.slice(1)))),
+  quantize: ({ inputs: [x], attrs }, at, weight) =>
+    at === 1 && attrs.groups === 1 ? weight.convolution(x!, attrs) : undefined,
   vjp: ({ inputs: [x, weight], grads: [dy], attrs }) => [
     convTransposeOp(dy, weight!, { ...attrs, sizes: spatialSizes("conv", x!.shape) }),
     weightGradient(x!, dy, weight!.shape, attrs),
   ],
+});
+
+/** The convolution of (x − zeroPoint) with integers, int32. x [B, C, ...S], weight [O, C, ...K], zeroPoint []. */
+export const convInteger = defineOp<ConvAttrs>("convInteger", {
+  infer: ([x, weight], attrs) => {
+    const [xLike, weightLike] = [x!, weight!].map(({ shape }) => input("like", "float32", shape));
+    return [{ dtype: "int32", shape: convOp(xLike!, weightLike!, attrs).shape }];
+  },
+  lower: (onnx, inputs, { attrs }) => onnx.node("ConvInteger", inputs, onnxWindows(attrs)),
+  vjp: noGrad("quantised graphs are for inference; train the float model"),
 });
 
 interface ConvTransposeAttrs extends ConvAttrs {

@@ -177,6 +177,7 @@ const reshapeOp = defineOp<{ readonly shape: Shape }>("reshape", {
     }
     return [{ dtype: x!.dtype, shape }];
   },
+  isView: true,
   lower: (onnx, [x], { attrs: { shape } }) =>
     onnx.node("Reshape", [x!, onnx.reshapeTarget(shape)], { allowzero: 1 }),
   // An axis that the input has too: as many elements before it, and as long.
@@ -246,6 +247,9 @@ const transposeOp = defineOp<{ readonly order: readonly number[] }>("transpose",
     );
   },
 });
+
+/** Whether a call reorders axes. */
+export const isTranspose = (call: Call): boolean => call.op.name === "transpose";
 
 const invertOrder = (order: readonly number[]): number[] => order.map((_, axis) => order.indexOf(axis));
 

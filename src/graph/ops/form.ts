@@ -24,7 +24,7 @@ export type Form<A> = (inputs: readonly Node[], attrs: A) => Node;
 
 export interface FusedSpec<A> {
   readonly form: Form<A>;
-  /** Nodes for float32; other dtypes are lowered in the plain form. */
+  /** Nodes for float32 and float16; float64 is lowered in the plain form. */
   readonly lower: OpSpec<A>["lower"];
   readonly match: NonNullable<OpSpec<A>["match"]>;
 }
@@ -37,9 +37,9 @@ export function defineFused<A = undefined>(
   return defineOp<A>(name, {
     infer: (inputs, attrs) => [form(inputs, attrs)],
     lower: (onnx, names, call) =>
-      call.outputs[0]!.dtype === "float32"
-        ? lower(onnx, names, call)
-        : lowerThrough(onnx, names, call, (...inputs) => form(inputs, call.attrs)),
+      call.outputs[0]!.dtype === "float64"
+        ? lowerThrough(onnx, names, call, (...inputs) => form(inputs, call.attrs))
+        : lower(onnx, names, call),
     vjp: (context) => formGradients(form, context),
     match: (node) => (node.dtype === "float32" ? match(node) : undefined),
   });

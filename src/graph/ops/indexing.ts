@@ -32,6 +32,8 @@ const gatherOp = defineOp<GatherAttrs>("gather", {
     ];
   },
   lower: (onnx, inputs, { attrs: { axis } }) => onnx.node("Gather", inputs, { axis }),
+  quantize: ({ inputs: [x, indices], attrs: { axis } }, at, weight) =>
+    at === 0 && axis === 0 && x!.rank === 2 ? weight.rows(indices!) : undefined,
   // Rows that were read several times get the sum of their gradients.
   vjp: ({ inputs: [x, indices], grads, attrs: { axis, frozenIndex } }) => {
     const dy = frozenIndex === undefined ? grads[0] : dropIndex(grads[0], indices!, axis, frozenIndex);

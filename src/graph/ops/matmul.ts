@@ -1,10 +1,18 @@
 /** Matrix products. Transposes of the last two axes and a factor are part of the op, so that no gradient needs a copy. */
 
 import { ShapeError } from "../../errors.ts";
-import { broadcastShapes, type Dim, equalDims, mulDims, type Shape, showShape } from "../../tensor/dims.ts";
+import {
+  broadcastShapes,
+  type Dim,
+  equalDims,
+  mulDims,
+  productOf,
+  type Shape,
+  showShape,
+} from "../../tensor/dims.ts";
 import { defineOp, type Node, requireFloat, sameDType } from "../node.ts";
 import type { OnnxBuilder } from "../onnx/builder.ts";
-import { reshape, sumTo } from "./core.ts";
+import { mul, reshape, sumTo, transpose } from "./core.ts";
 
 export interface MatmulOptions {
   /** Use aᵀ (its last two axes exchanged); default false. */
@@ -39,6 +47,13 @@ const matmulOp = defineOp<Required<MatmulOptions>>("matmul", {
     const product = onnx.node("MatMul", [left, right]);
     return alpha === 1 ? product : onnx.node("Mul", [product, onnx.scalar(alpha, inputs[0]!.dtype)]);
   },
+  standard: ({ inputs: [a, b], attrs: { transA, transB, alpha } }) => {
+    if (!transA && !transB && alpha === 1) return undefined;
+    const product = matmul(transA ? swapLastAxes(a!) : a!, transB ? swapLastAxes(b!) : b!);
+    return alpha === 1 ? product : mul(product, alpha);
+  },
+  flops: ({ inputs: [a], outputs: [y], attrs: { transA } }) =>
+    mulDims(2, mulDims(productOf(y!.shape), lastTwo(a!.shape, transA)[1])),
   narrow: ({ inputs: [a, b], outputs: [y], attrs }, { axis, of }) => {
     const fromEnd = y!.rank - axis;
     if (fromEnd === 2) return matmul(of(a!, a!.rank - (attrs.transA ? 1 : 2)), b!, attrs);
@@ -49,6 +64,10 @@ const matmulOp = defineOp<Required<MatmulOptions>>("matmul", {
     };
     return matmul(ofBatch(a!), ofBatch(b!), attrs);
   },
+  quantize: ({ inputs: [a, b], attrs: { transA, transB, alpha } }, at, weight) =>
+    at === 1 && b!.rank === 2 && a!.rank > 1 && !transA && alpha === 1
+      ? weight.product(a!, transB)
+      : undefined,
   vjp: ({ inputs: [a, b], grads: [dy], attrs: { transA, transB, alpha } }) => [
     leftGradient(a!, b!, dy, { transA, transB, alpha }),
     rightGradient(a!, b!, dy, { transA, transB, alpha }),
@@ -63,10 +82,19 @@ const lastTwo = (shape: Shape, isTransposed: boolean): [Dim, Dim] => {
 const showOperand = (node: Node, isTransposed: boolean): string =>
   `${showShape(node.shape)}${isTransposed ? "ᵀ" : ""}`;
 
+/** The node with its last two axes exchanged. */
+function swapLastAxes(node: Node): Node {
+  return transpose(node, lastSwapped(node));
+}
+
+/** The order of axes in which the last two are exchanged. */
+function lastSwapped({ rank }: Node): number[] {
+  const order = Array.from({ length: rank }, (_, axis) => axis);
+  return order.with(rank - 1, rank - 2).with(rank - 2, rank - 1);
+}
+
 function swapLast(onnx: OnnxBuilder, name: string, node: Node): string {
-  const order = node.shape.map((_, axis) => axis);
-  const last = order.length - 1;
-  return onnx.node("Transpose", [name], { perm: order.with(last, last - 1).with(last - 1, last) });
+  return onnx.node("Transpose", [name], { perm: lastSwapped(node) });
 }
 
 // y = α A B with A = a or aᵀ, B = b or bᵀ: dA = α dy Bᵀ, dB = α Aᵀ dy.

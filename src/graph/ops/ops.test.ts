@@ -17,6 +17,7 @@ import { type CaseTable, symbolSizes } from "../../../test/support/op-cases.ts";
 import { arithmeticCases, functionCases, selectCases } from "../../../test/support/op-cases-elementwise.ts";
 import { fusedCases } from "../../../test/support/op-cases-fused.ts";
 import { normCases, productCases, reduceCases, windowCases } from "../../../test/support/op-cases-linear.ts";
+import { quantizedCases } from "../../../test/support/op-cases-quantized.ts";
 import { indexingCases, shapeCases } from "../../../test/support/op-cases-shape.ts";
 import { bindShape, isStatic } from "../../tensor/dims.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -33,6 +34,7 @@ const table: CaseTable = {
   ...productCases,
   ...windowCases,
   ...fusedCases,
+  ...quantizedCases,
 };
 
 const cases: NamedCase[] = Object.entries(table).flatMap(([subject, own]) =>

@@ -1,0 +1,42 @@
+/** Training data of models that write captions: one caption for each picture of a batch, drawn anew each epoch. */
+
+import { imageTextPairs } from "../data/image-text-pairs.ts";
+import type { ConfigJson } from "../models/config.ts";
+import { captionScores } from "./caption-scores.ts";
+import { padded } from "./contrastive-data.ts";
+import { CountingEncoder } from "./dataset.ts";
+import { imageDataset } from "./image-dataset.ts";
+import type { PairDataRecipe } from "./pair-recipe.ts";
+
+export const captionData: PairDataRecipe = {
+  name: "image-to-text",
+  open: imageTextPairs,
+  textsOf: ({ captions }) => captions,
+  bestMetric: "loss",
+  outputs: ["loss"],
+  answerMetrics: captionScores,
+  datasetOf(pairs, setup) {
+    const encoder = new CountingEncoder(setup);
+    const start = startOf(setup.config);
+    const captions = pairs.map((pair) =>
+      pair.captions.map((text) => {
+        const { ids, typeIds } = encoder.encode(text);
+        return { ids: [start, ...ids.slice(1)], typeIds };
+      }),
+    );
+    const dataset = imageDataset({
+      ...setup,
+      examples: pairs,
+      finish(pixels, indices, random) {
+        const drawn = indices.map((at) => captions[at]![random.integer(captions[at]!.length)]!);
+        return { pixel_values: pixels, ...padded(drawn, setup) };
+      },
+      evaluator: () => ({ add: () => undefined, result: () => ({}) }),
+    });
+    return { ...dataset, truncated: encoder.truncated };
+  },
+};
+
+/** The token that the decoder begins with, in place of the tokenizer's own first one. */
+export const startOf = ({ text_config }: ConfigJson): number =>
+  (text_config as { bos_token_id?: number } | undefined)?.bos_token_id ?? 30522;
