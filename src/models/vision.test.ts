@@ -10,7 +10,7 @@ import { architectureOf } from "./registry.ts";
 import { swinConfigs } from "./swin-architectures.ts";
 import { t2tVitConfigs } from "./t2t-vit.ts";
 import { storedNames, traceInference } from "./trace.ts";
-import { vitConfigs } from "./vit-architectures.ts";
+import { deitConfigs, vitConfigs } from "./vit-architectures.ts";
 
 const labels = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [at, `LABEL_${at}`]));
 
@@ -28,6 +28,7 @@ const withTables = (model: object): number =>
 
 describe("named configs have exactly the published number of parameters", () => {
   const vit = "ViTForImageClassification";
+  const deit = "DeiTForImageClassificationWithTeacher";
   const attention = { pooling: "attention" };
   const cases: [string, string, object, number][] = [
     ["ViT-S/16", vit, vitConfigs["vit-small-patch16-224"], 22050664],
@@ -49,12 +50,9 @@ describe("named configs have exactly the published number of parameters", () => 
       1882797416,
     ],
     ["ViT-B/16 with pooler", "ViTModel", vitConfigs["vit-base-patch16-224"], 86389248],
-    [
-      "DeiT-S/16 distilled",
-      "DeiTForImageClassificationWithTeacher",
-      vitConfigs["vit-small-patch16-224"],
-      22436432,
-    ],
+    ["DeiT-Ti/16 distilled", deit, deitConfigs["deit-tiny-distilled-patch16-224"], 5910800],
+    ["DeiT-S/16 distilled", deit, deitConfigs["deit-small-distilled-patch16-224"], 22436432],
+    ["DeiT-B/16 distilled", deit, deitConfigs["deit-base-distilled-patch16-224"], 87338192],
     ["Swin-T", "SwinForImageClassification", swinConfigs["swin-tiny-patch4-window7-224"], 28288354],
     ["Swin-S", "SwinForImageClassification", swinConfigs["swin-small-patch4-window7-224"], 49606258],
     ["Swin-B", "SwinForImageClassification", swinConfigs["swin-base-patch4-window7-224"], 87768224],
