@@ -65,7 +65,16 @@ try {
       faultMs: 8000,
     });
     console.log(`normal p99 ${normalMs.toFixed(0)} ms`);
-    const header = ["fault", "requests", "lost", "wrong", "asked again", "slowest ms", "normal after ms"];
+    const header = [
+      "fault",
+      "requests",
+      "lost",
+      "wrong",
+      "asked again",
+      "slowest ms",
+      "after ms",
+      "normal after ms",
+    ];
     const rows = notices.map((notice) =>
       [
         notice.fault,
@@ -74,10 +83,11 @@ try {
         notice.wrong,
         notice.repeated,
         notice.maxMs,
+        notice.maxAfterMs,
         notice.recoveryMs,
       ].map(String),
     );
-    console.log(showTable(header, rows, [1, 2, 3, 4, 5, 6]));
+    console.log(showTable(header, rows, [1, 2, 3, 4, 5, 6, 7]));
     for (const { details } of notices) for (const detail of details.slice(0, 3)) console.log(detail);
     process.exitCode = notices.some(({ lost, wrong, recoveryMs }) => lost + wrong > 0 || recoveryMs > 10_000)
       ? 1

@@ -129,6 +129,8 @@ export interface Notice {
   /** Requests that the client itself had to repeat. */
   readonly repeated: number;
   readonly maxMs: number;
+  /** When the slowest was asked, after the fault. */
+  readonly maxAfterMs: number;
   /** From the fault until the 99th percentile of a second is normal and stays so. */
   readonly recoveryMs: number;
   readonly details: readonly string[];
@@ -137,7 +139,7 @@ export interface Notice {
 export interface FaultTimes {
   /** Under load before the first fault, from which is learnt what is normal. */
   readonly quietMs: number;
-  /** From a fault to its end, and from there to the next. */
+  /** From a fault to its end, and at least from there to the next. */
   readonly faultMs: number;
 }
 
@@ -156,7 +158,7 @@ export async function sufferFaults(
     await begin(cluster);
     await sleep(faultMs);
     await end?.(cluster);
-    await sleep(faultMs);
+    await Promise.all([sleep(faultMs), cluster.untilReady()]);
   }
   marks.push(performance.now());
   await load.stop();
@@ -178,6 +180,10 @@ export function percentile(samples: readonly { readonly ms: number }[], share: n
 }
 
 function noticeOf(fault: string, samples: readonly Sample[], startMs: number, normalMs: number): Notice {
+  const slowest = samples.reduce<Sample | undefined>(
+    (best, each) => (best && best.ms > each.ms ? best : each),
+    undefined,
+  );
   const count = (outcome: Outcome): number => samples.filter((sample) => sample.outcome === outcome).length;
   return {
     fault,
@@ -185,7 +191,8 @@ function noticeOf(fault: string, samples: readonly Sample[], startMs: number, no
     lost: count("lost"),
     wrong: count("wrong"),
     repeated: samples.filter(({ repeats }) => repeats > 0).length,
-    maxMs: Math.round(percentile(samples, 1)),
+    maxMs: Math.round(slowest?.ms ?? 0),
+    maxAfterMs: Math.round((slowest?.atMs ?? startMs) - startMs),
     recoveryMs: recoveryOf(samples, startMs, normalMs),
     details: samples.filter(({ outcome }) => outcome !== "right").map(({ detail }) => detail),
   };
@@ -198,8 +205,8 @@ function recoveryOf(samples: readonly Sample[], startMs: number, normalMs: numbe
   const limitMs = Math.max(2 * normalMs, normalMs + 100);
   const lastMs = Math.max(startMs, ...samples.map(({ atMs }) => atMs));
   let recoveryMs = 0;
-  for (let fromMs = startMs; fromMs < lastMs; fromMs += windowMs)
+  for (let fromMs = startMs; fromMs + windowMs <= lastMs; fromMs += windowMs)
     if (percentile(between(samples, fromMs, fromMs + windowMs), 0.99) > limitMs)
-      recoveryMs = fromMs + windowMs - startMs;
+      recoveryMs = Math.round(fromMs + windowMs - startMs);
   return recoveryMs;
 }

@@ -23,7 +23,7 @@ const layers = { hidden_size: 128, intermediate_size: 512, num_attention_heads: 
 const config = {
   architectures: ["CLIPModel"],
   projection_dim: 128,
-  text_config: { ...layers, num_hidden_layers: 3, vocab_size: vocabulary, max_position_embeddings: length },
+  text_config: { ...layers, num_hidden_layers: 2, vocab_size: vocabulary, max_position_embeddings: length },
   vision_config: { ...layers, num_hidden_layers: 4, image_size: side, patch_size: 12 },
 };
 

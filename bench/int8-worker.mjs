@@ -48,7 +48,9 @@ async function openTransformersJs() {
 const run = await { tesserae: openTesserae, "transformers.js": openTransformersJs }[library]();
 console.log("ready");
 for await (const _ of createInterface({ input: process.stdin })) {
-  const start = performance.now();
+  const [start, cpu] = [performance.now(), process.cpuUsage()];
   await run();
-  console.log(JSON.stringify({ seconds: (performance.now() - start) / 1000, peakBytes: 0 }));
+  const { user, system } = process.cpuUsage(cpu);
+  const seconds = (performance.now() - start) / 1000;
+  console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakBytes: 0 }));
 }

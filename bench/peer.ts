@@ -6,6 +6,8 @@ import { setTimeout } from "node:timers/promises";
 
 export interface Answer {
   readonly seconds: number;
+  /** Time of all threads on a CPU, where the program tells it. */
+  readonly cpuSeconds?: number;
   /** Largest resident size so far. */
   readonly peakBytes: number;
   /** Tokens that were generated, where the work is that. */

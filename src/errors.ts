@@ -12,6 +12,8 @@ export const errorCodes = {
   image: { status: 422, meaning: "an image is damaged, too large or of a format that is not read" },
   weight: { status: 422, meaning: "a checkpoint is damaged or does not fit the model" },
   request: { status: 400, meaning: "a request is malformed" },
+  unauthorized: { status: 401, meaning: "an API key is needed, or the one given is not known" },
+  forbidden: { status: 403, meaning: "the API key does not allow this" },
   not_found: { status: 404, meaning: "no model, version, file or task of that name" },
   unsupported: { status: 501, meaning: "the architecture, task or provider is not supported" },
   overloaded: { status: 429, meaning: "the queue is full; retry later" },

@@ -2,8 +2,8 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export interface ClusterOptions {
@@ -42,6 +42,7 @@ export class Cluster {
   private constructor(
     /** Where clients connect. */
     readonly url: string,
+    private readonly gatewayUrls: readonly string[],
     private readonly log: (line: string) => void,
   ) {}
 
@@ -51,7 +52,9 @@ export class Cluster {
     const ports = await freePorts(2 * workers + gatewayCount + 3);
     const next = (): number => ports.pop()!;
     const port = options.port ?? next();
-    const cluster = new Cluster(`http://127.0.0.1:${port}`, log);
+    const gateways = Array.from({ length: gatewayCount }, next);
+    const urls = [port, ...gateways].map((each) => `http://127.0.0.1:${each}`);
+    const cluster = new Cluster(urls[0]!, urls.slice(1), log);
     const redis = next();
     cluster.add("redis", "redis-server", ["--port", `${redis}`, "--save", "", "--appendonly", "no"]);
     const grpc = Array.from({ length: workers }, next);
@@ -65,7 +68,6 @@ export class Cluster {
         { TESSERAE_HOME: home },
       );
     const addresses = grpc.map((grpcPort) => `127.0.0.1:${grpcPort}`);
-    const gateways = Array.from({ length: gatewayCount }, next);
     for (const [at, gateway] of gateways.entries())
       cluster.addTesserae(`gateway-${at + 1}`, [
         "gateway",
@@ -116,19 +118,16 @@ export class Cluster {
     member.child = child;
   }
 
-  /** Resolves when HAProxy knows a gateway that has all workers. @throws Error after a minute, or when a process ends. */
+  /** Resolves when every gateway has all workers and HAProxy a gateway. @throws Error after a minute, or when a process ends. */
   async untilReady(): Promise<void> {
     const endMs = performance.now() + startMs;
-    for (;;) {
-      const answer = await fetch(`${this.url}/v1/workers`).catch(() => undefined);
-      const { workers = [] } = answer?.ok ? ((await answer.json()) as { workers?: { state: string }[] }) : {};
-      if (workers.length > 0 && workers.every(({ state }) => state === "ready")) return;
+    while (!(await Promise.all([this.url, ...this.gatewayUrls].map(hasAllWorkers))).every(Boolean)) {
       for (const [name, { child, said }] of this.members)
         if (child && child.exitCode !== null)
           throw new Error(`${name} ended with code ${child.exitCode}: ${said}`);
       if (performance.now() > endMs)
         throw new Error(`the cluster at ${this.url} is not ready after a minute`);
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
     }
   }
 
@@ -154,6 +153,13 @@ export class Cluster {
   ): void {
     this.members.set(name, { command, args, env, child: undefined, said: "" });
   }
+}
+
+async function hasAllWorkers(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/v1/workers`).catch(() => undefined);
+  if (!answer?.ok) return false;
+  const { workers } = (await answer.json()) as { workers: { state: string }[] };
+  return workers.length > 0 && workers.every(({ state }) => state === "ready");
 }
 
 /** Ports that are free now, all at once so that none is given twice. */

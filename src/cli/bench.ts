@@ -2,123 +2,114 @@
 
 import type { Command } from "commander";
 import { RequestError } from "../errors.ts";
-import { type OpenModel, openModel } from "../models/open.ts";
+import type { ConfigJson } from "../models/config.ts";
 import { profileTable } from "../runtime/profile.ts";
-import type { Feeds } from "../runtime/session.ts";
+import type { Session } from "../runtime/session.ts";
 import { Catalog } from "../store/catalog.ts";
-import { Random } from "../tensor/random.ts";
-import { Tensor } from "../tensor/tensor.ts";
 import { createCommand, runs, wholeNumber, wholeNumbers } from "./command.ts";
+import { addDeviceOptions, type DeviceFlags, deviceOptions } from "./device-options.ts";
 import { showCount, showTable } from "./format.ts";
+import { type InputSizes, mostTokens, openWhole, randomFeeds, timeRuns, warmUp } from "./measure.ts";
 import { Progress } from "./progress.ts";
 
-interface BenchOptions {
+interface BenchOptions extends DeviceFlags {
   readonly batch: number[];
   readonly length: number[];
   readonly runs: number;
-  readonly threads?: number;
   readonly profile?: boolean;
 }
 
-/** Times of one shape, in milliseconds, and texts (rows) computed in a second at the median. */
-interface BenchRow {
-  readonly batch: number;
-  readonly length: number;
+/** Times of one shape, in milliseconds, and rows (texts or pictures) computed in a second at the median. */
+interface BenchRow extends InputSizes {
   readonly p50Ms: number;
   readonly p95Ms: number;
-  readonly textsPerSecond: number;
-  readonly tokensPerSecond: number;
+  readonly rowsPerSecond: number;
 }
 
-const warmUpRuns = 2;
-
 export function benchCommand(): Command {
-  const command = createCommand("bench <model>", "Measure latency and throughput with random tokens.", [
+  const command = createCommand("bench <model>", "Measure latency and throughput on random inputs.", [
     "bench sst2 --batch 1,8 --length 32,128",
+    "bench fashion-vit --batch 32 --device cuda --precision fp16",
     "bench reviews@2 --profile",
   ])
-    .argument("<model>", "name, name@version, or a folder")
-    .option("--batch <sizes>", "texts of a batch, separated by commas", wholeNumbers(1), [1, 8])
+    .argument("<model>", "name, name@version, name@variant, or a folder")
+    .option("--batch <sizes>", "texts or pictures of a batch, separated by commas", wholeNumbers(1), [1, 8])
     .option("--length <tokens>", "tokens of a text, separated by commas", wholeNumbers(1), [32, 128])
     .option("--runs <number>", "measured runs of each shape", wholeNumber(1), 20)
-    .option("--threads <number>", "threads of ONNX Runtime; default: all", wholeNumber(1))
     .option("--profile", "print the time of every op too");
+  addDeviceOptions(command);
   return runs<BenchOptions, [string]>(command, async ({ options, output }, ref) => {
     const found = await new Catalog().locate(ref);
-    const { threads, profile = false } = options;
-    const model = await openModel(found.folder, { profile, ...(threads !== undefined && { threads }) });
+    const { profile = false } = options;
+    const { session, config, readsTexts } = await openWhole(found.folder, {
+      ...deviceOptions(options),
+      profile,
+    });
     try {
-      assertLengths(options.length, model);
-      const shapes = options.batch.flatMap((batch) => options.length.map((length) => ({ batch, length })));
+      const lengths = readsTexts ? options.length : [1];
+      assertLengths(lengths, config);
+      const shapes = options.batch.flatMap((batch) => lengths.map((length) => ({ batch, length })));
       const progress = new Progress(output, "bench", shapes.length, "shapes");
       const rows: BenchRow[] = [];
-      for (const { batch, length } of shapes) {
-        rows.push(await measure(model, batch, length, options.runs));
+      for (const sizes of shapes) {
+        rows.push(await measure(session, config, sizes, options.runs));
         progress.update(rows.length);
       }
       progress.finish();
-      const ops = profile ? await model.session.profile() : undefined;
-      const text = ops ? `${showRows(rows)}\n\n${profileTable(ops)}` : showRows(rows);
-      output.result({ model: found.ref, provider: model.session.provider, rows, ...(ops && { ops }) }, text);
+      const ops = profile ? await session.profile() : undefined;
+      const table = readsTexts ? showTexts(rows) : showPictures(rows);
+      const text = ops ? `${table}\n\n${profileTable(ops)}` : table;
+      output.result({ model: found.ref, provider: session.provider, rows, ...(ops && { ops }) }, text);
     } finally {
-      await model.session.release();
+      await session.release();
     }
     return 0;
   });
 }
 
-/** @throws RequestError when the model has no position embeddings for that many tokens. */
-function assertLengths(lengths: readonly number[], { config }: OpenModel): void {
-  const most = Number(config.max_position_embeddings ?? Number.POSITIVE_INFINITY);
+/** @throws RequestError when the model has no place for that many tokens. */
+function assertLengths(lengths: readonly number[], config: ConfigJson): void {
+  const most = mostTokens(config);
   const tooLong = lengths.find((length) => length > most);
   if (tooLong === undefined) return;
   throw new RequestError(`bench: --length ${tooLong} is more than the ${most} positions of the model`);
 }
 
-async function measure(model: OpenModel, batch: number, length: number, count: number): Promise<BenchRow> {
-  const feeds = randomFeeds(model, batch, length);
-  for (let run = 0; run < warmUpRuns; run++) await model.session.run(feeds);
-  const times: number[] = [];
-  for (let run = 0; run < count; run++) {
-    const start = performance.now();
-    await model.session.run(feeds);
-    times.push(performance.now() - start);
-  }
-  times.sort((a, b) => a - b);
+async function measure(
+  session: Session,
+  config: ConfigJson,
+  sizes: InputSizes,
+  count: number,
+): Promise<BenchRow> {
+  const feeds = randomFeeds(session, config, sizes);
+  await warmUp(session, feeds);
+  const times = await timeRuns(session, feeds, count);
   const p50Ms = quantile(times, 0.5);
-  const textsPerSecond = (1000 * batch) / p50Ms;
-  const tokensPerSecond = textsPerSecond * length;
-  return { batch, length, p50Ms, p95Ms: quantile(times, 0.95), textsPerSecond, tokensPerSecond };
+  return { ...sizes, p50Ms, p95Ms: quantile(times, 0.95), rowsPerSecond: (1000 * sizes.batch) / p50Ms };
 }
 
 /** The smallest value that at least this share of the ascending values does not exceed. */
 const quantile = (ascending: readonly number[], share: number): number =>
   ascending[Math.max(0, Math.ceil(share * ascending.length) - 1)]!;
 
-/** Every axis named "length" has that many tokens, "batch" that many rows, any other 2. */
-function randomFeeds({ session, tokenizer }: OpenModel, batch: number, length: number): Feeds {
-  const random = new Random(0);
-  const sizes: Record<string, number> = { batch, length };
-  return Object.fromEntries(
-    session.inputs.map(({ name, dtype, shape }) => {
-      const dims = shape.map((axis) => (typeof axis === "number" ? axis : (sizes[axis] ?? 2)));
-      const tensor = Tensor.zeros(dtype, dims);
-      if (name === "token_type_ids") return [name, tensor];
-      const draw = (): number => (name === "input_ids" ? random.integer(tokenizer.vocabSize) : 1);
-      return [name, Tensor.from(dtype, dims, Array.from({ length: tensor.size }, draw))];
-    }),
-  );
+function showTexts(rows: readonly BenchRow[]): string {
+  const cells = rows.map(({ batch, length, p50Ms, p95Ms, rowsPerSecond }) => [
+    String(batch),
+    String(length),
+    p50Ms.toFixed(2),
+    p95Ms.toFixed(2),
+    rowsPerSecond.toFixed(1),
+    showCount(rowsPerSecond * length),
+  ]);
+  return showTable(["batch", "length", "p50 ms", "p95 ms", "texts/s", "tokens/s"], cells, [0, 1, 2, 3, 4, 5]);
 }
 
-function showRows(rows: readonly BenchRow[]): string {
-  const cells = rows.map((row) => [
-    String(row.batch),
-    String(row.length),
-    row.p50Ms.toFixed(2),
-    row.p95Ms.toFixed(2),
-    row.textsPerSecond.toFixed(1),
-    showCount(row.tokensPerSecond),
+function showPictures(rows: readonly BenchRow[]): string {
+  const cells = rows.map(({ batch, p50Ms, p95Ms, rowsPerSecond }) => [
+    String(batch),
+    p50Ms.toFixed(2),
+    p95Ms.toFixed(2),
+    rowsPerSecond.toFixed(1),
   ]);
-  const header = ["batch", "length", "p50 ms", "p95 ms", "texts/s", "tokens/s"];
-  return showTable(header, cells, [0, 1, 2, 3, 4, 5]);
+  return showTable(["batch", "p50 ms", "p95 ms", "pictures/s"], cells, [0, 1, 2, 3]);
 }

@@ -80,13 +80,15 @@ const textFlags = [
   "labelKind",
   "format",
   "columns",
+  "transferData",
+  "transferCount",
 ];
 
 /** Flags that tasks of a kind do not have. */
 const misplaced: Record<DataKind, readonly string[]> = {
-  texts: [...pictureFlags, ...pairFlags, "trainShare"],
+  texts: [...pictureFlags, ...pairFlags, "trainShare", "teacherCopies"],
   pictures: [...tokenFlags, ...textFlags, ...pairFlags],
-  pairs: [...textFlags, "trainShare"],
+  pairs: [...textFlags, "trainShare", "teacherCopies", "layers"],
 };
 
 /** @throws RequestError naming a flag that a task of this kind does not have. */

@@ -1,15 +1,18 @@
 /** `tesserae info`: all that is known of one model. */
 
 import type { Command } from "commander";
+import type { GraphCost } from "../graph/cost.ts";
 import { readConfig } from "../models/config.ts";
 import { architectureOf } from "../models/registry.ts";
 import { Catalog } from "../store/catalog.ts";
 import type { Lineage } from "../store/manifest.ts";
 import { listVariants } from "../store/variants.ts";
 import { labelsIn } from "../tasks/labels.ts";
-import { createCommand, runs } from "./command.ts";
+import { createCommand, runs, wholeNumber } from "./command.ts";
 import { countParameters, describeVariant, fileSizes } from "./describe.ts";
 import { showBytes, showCount, showMetrics, showPairs } from "./format.ts";
+import { type InputSizes, mostTokens } from "./measure.ts";
+import { graphCost, type MeasuredCost, measureCost, showCost } from "./model-cost.ts";
 
 interface ModelInfo {
   readonly ref: string;
@@ -23,6 +26,8 @@ interface ModelInfo {
   readonly metrics: Readonly<Record<string, number>>;
   readonly lineage: Lineage;
   readonly variants: readonly ReturnType<typeof describeVariant>[];
+  /** Of one batch of these sizes. */
+  readonly cost: GraphCost & InputSizes & { readonly measured?: MeasuredCost };
   /** Bytes by file name. */
   readonly files: Readonly<Record<string, number>>;
 }
@@ -31,19 +36,37 @@ export function infoCommand(): Command {
   const command = createCommand("info <model>", "Show a model's architecture, size, metrics and origin.", [
     "info reviews@2",
     "info ./my-model --json",
-  ]).argument("<model>", "name, name@version, name@variant, or a folder");
-  return runs<object, [string]>(command, async ({ output }, ref) => {
-    const info = await readInfo(ref);
+    "info sst2 --batch 8 --length 64 --measure",
+  ])
+    .argument("<model>", "name, name@version, name@variant, or a folder")
+    .option("--batch <size>", "texts or pictures that the cost is told for", wholeNumber(1), 1)
+    .option(
+      "--length <tokens>",
+      "tokens of a text; default: 128, or the most the model takes",
+      wholeNumber(1),
+    )
+    .option("--measure", "run the model on the CPU, for the time and energy of a batch");
+  return runs<InfoOptions, [string]>(command, async ({ options, output }, ref) => {
+    const info = await readInfo(ref, options);
     output.result(info, showInfo(info));
     return 0;
   });
 }
 
+interface InfoOptions {
+  readonly batch: number;
+  readonly length?: number;
+  readonly measure?: boolean;
+}
+
+const defaultLength = 128;
+
 /** @throws ConfigError or WeightError when there is no such model or it is damaged. */
-async function readInfo(ref: string): Promise<ModelInfo> {
+async function readInfo(ref: string, { batch, length, measure }: InfoOptions): Promise<ModelInfo> {
   const { manifest, variant, ...model } = await new Catalog().locate(ref);
   const config = await readConfig(model.folder);
   const architecture = architectureOf(config, ref);
+  const sizes = { batch, length: length ?? Math.min(defaultLength, mostTokens(config)) };
   return {
     ref: model.ref,
     source: model.source,
@@ -56,17 +79,23 @@ async function readInfo(ref: string): Promise<ModelInfo> {
     metrics: manifest?.metrics ?? {},
     lineage: manifest?.lineage ?? {},
     variants: variant ? [describeVariant(variant)] : (await listVariants(model.folder)).map(describeVariant),
+    cost: {
+      ...sizes,
+      ...graphCost(config, model.folder, sizes),
+      ...(measure && { measured: await measureCost(model.folder, sizes) }),
+    },
     files: await fileSizes(model.folder),
   };
 }
 
-function showInfo({ files, lineage, metrics, variants, ...info }: ModelInfo): string {
+function showInfo({ files, lineage, metrics, variants, cost, ...info }: ModelInfo): string {
   const pairs: [string, string][] = [
     ["model", `${info.ref} (${info.source})`],
     ["folder", info.folder],
     ["architecture", info.architecture],
     ["task", info.task],
     ["parameters", showCount(info.parameters)],
+    ...showCost(cost, `a batch of ${cost.batch} × ${cost.length} tokens`, cost.measured),
   ];
   if (info.labels) pairs.push(["labels", info.labels.join(", ")]);
   if (Object.keys(metrics).length > 0) pairs.push(["metrics", showMetrics(metrics)]);

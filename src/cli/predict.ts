@@ -10,6 +10,7 @@ import type { Predictor } from "../tasks/predictor.ts";
 import { predictor } from "../tasks/tasks.ts";
 import { streamText } from "../tasks/text-generation.ts";
 import { createCommand, runs, wholeNumber } from "./command.ts";
+import { addDeviceOptions, type DeviceFlags, deviceOptions } from "./device-options.ts";
 import { addGenerationOptions, type GenerationFlags, generationParameters } from "./generation-options.ts";
 import { imageInputs, keepPicture } from "./image-inputs.ts";
 import type { Output } from "./output.ts";
@@ -18,8 +19,7 @@ import { type PredictInput, readInputs } from "./predict-inputs.ts";
 import { Progress } from "./progress.ts";
 import { plainAnswer, showAnswer } from "./show-answer.ts";
 
-interface PredictOptions extends GenerationFlags, PictureFlags {
-  readonly threads?: number;
+interface PredictOptions extends DeviceFlags, GenerationFlags, PictureFlags {
   readonly patience?: number;
   /** Folder of pictures that are made. */
   readonly out?: string;
@@ -39,7 +39,7 @@ export function predictCommand(): Command {
     'predict squad "Who wrote it?" "The notes were written by Ada."',
     'predict ./gpt2 "Once upon a time" --max-new-tokens 60 --sample --stream',
     "predict reviews new-reviews.txt --json",
-    "predict fashion-vit photo.jpg more-photos/",
+    "predict fashion-vit photo.jpg more-photos/ --device webgpu",
     'predict ./clip photo.jpg --labels "a cat" "a dog"',
     'predict ./blip-vqa photo.jpg --question "How many people are there?"',
   ])
@@ -54,15 +54,15 @@ export function predictCommand(): Command {
       "early exit: classifiers in a row that must agree, 0 for all layers; default: the model's",
       wholeNumber(0),
     )
-    .option("--out <folder>", "pictures: where those that a model makes go; default: .")
-    .option("--threads <number>", "threads of ONNX Runtime; default: all", wholeNumber(1));
+    .option("--out <folder>", "pictures: where those that a model makes go; default: .");
+  addDeviceOptions(command);
   addPictureOptions(command);
   addGenerationOptions(command);
   return runs<PredictOptions, [string, string[]]>(command, async ({ options, output }, ref, args) => {
     const { folder } = await new Catalog().locate(ref);
-    const { threads, patience } = options;
+    const { patience } = options;
     const model = await openForTask(folder, undefined, {
-      ...(threads !== undefined && { threads }),
+      ...deviceOptions(options),
       ...(patience !== undefined && { patience }),
     });
     try {

@@ -138,7 +138,10 @@ function showResult(parent: string, result: QuantizeResult): string {
       `${showMetric(before[metric]!)} → ${showMetric(after[metric]!)} (${drop.toFixed(2)} points lost)`,
     ],
     ["size", `${size_ratio!.toFixed(2)} × smaller`],
-    ["latency", `${latency_ms!.toFixed(2)} ms an example, ${speedup!.toFixed(2)} × faster`],
+    [
+      "latency",
+      `${latency_ms!.toFixed(2)} ms an example, ${speedup!.toFixed(2)} × the speed of the float model`,
+    ],
     ["tolerance", showMetric(variant.record.tolerance)],
   ];
   if (keptFloat.length > 0) pairs.push(["kept float", keptFloat.join(", ")]);

@@ -1,37 +1,55 @@
 /** `tesserae serve`: models over HTTP, with a page to try them. */
 
 import type { Command } from "commander";
-import { buildServer } from "../serve/server.ts";
+import { buildServing } from "../serve/server.ts";
 import { createCommand, runs } from "./command.ts";
 import {
-  type AddressFlags,
-  addAddressOptions,
-  addModelOptions,
-  interrupted,
+  addGrpcAt,
+  beginTracing,
+  commonOptions,
+  grpcSetting,
   listen,
-  type ModelFlags,
-  serverOptions,
+  modelOptions,
+  modelSettings,
+  rulesSetting,
+  runUntilStopped,
+  serverSettings,
+  showAddresses,
 } from "./serving.ts";
+import { addSettings, readSettings } from "./settings.ts";
 
-interface ServeOptions extends AddressFlags, ModelFlags {
-  readonly rules?: string;
-}
+const settings = { ...serverSettings, ...modelSettings, rules: rulesSetting, grpcPort: grpcSetting } as const;
 
 export function serveCommand(): Command {
   const command = createCommand("serve", "Answer predictions over HTTP; the page at / tries them.", [
     "serve",
     "serve --model reviews@2 --model ./my-model --port 9000",
+    "serve --config serve.yaml --print-config",
+    "serve --host 0.0.0.0 --keys ~/.tesserae/keys.json --admin-port 8081",
   ]);
-  addModelOptions(addAddressOptions(command)).option(
-    "--rules <file>",
-    "YAML or JSON: which models answer which requests; read again when it changes",
-  );
-  return runs<ServeOptions, []>(command, async ({ options, output }) => {
-    const server = await buildServer({ ...serverOptions(options), rules: options.rules });
-    const url = await listen(server, options);
-    output.result({ url }, `Tesserae answers on ${url}`);
-    await interrupted(() => output.note("stopping: requests that have arrived are answered first"));
-    await server.close();
-    return 0;
+  addSettings(command, settings);
+  return runs<{ printConfig?: boolean }, []>(command, async ({ options, output }) => {
+    const { values, shown, document } = await readSettings(command, settings);
+    if (options.printConfig) {
+      output.result(document, shown);
+      return 0;
+    }
+    const common = await commonOptions(values);
+    const endTracing = await beginTracing(command, values);
+    const serving = await buildServing({ ...common, ...modelOptions(values), rules: values.rules });
+    const { http, state, metrics, pool, rules } = serving;
+    const grpc = await addGrpcAt(serving, values, common);
+    const url = await listen(http, values);
+    output.result({ url, ...grpc }, showAddresses(url, grpc));
+    const controls = {
+      swap: async (name: string, ref: string | undefined) => (await pool.swap(name, ref)).model.ref,
+      ...(rules && { reloadRules: () => rules.reload() }),
+    };
+    const close = async (): Promise<void> => {
+      await http.close();
+      common.guard.keys?.close();
+      await endTracing();
+    };
+    return runUntilStopped(values, { state, metrics, guard: common.guard, controls, close }, output);
   });
 }

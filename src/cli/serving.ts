@@ -1,72 +1,222 @@
-/** What the commands that serve share: their options, listening, and the wait for Ctrl-C. */
+/** What the commands that serve share: their settings, guards, listening, and an end that loses no request. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { FastifyInstance } from "fastify";
+import { z } from "zod";
 import { ConfigError } from "../errors.ts";
+import { KeyRing } from "../serve/access/key-ring.ts";
+import { assertGuarded, isLoopback } from "../serve/access/listen-rule.ts";
+import { type AdminControls, buildAdmin } from "../serve/admin-server.ts";
+import type { Guard, Serving } from "../serve/http-server.ts";
+import { defaultLimits, type Limits } from "../serve/limits.ts";
+import type { ServerMetrics } from "../serve/metrics.ts";
+import { addGrpc } from "../serve/protocol/grpc-front.ts";
+import { logLevels } from "../serve/request-log.ts";
 import type { ServerOptions } from "../serve/server.ts";
-import { interruptSignal, wholeNumber } from "./command.ts";
+import { startTracing } from "../serve/tracing.ts";
+import { interruptSignal } from "./command.ts";
+import type { Output } from "./output.ts";
+import { flag, list, positive, type Settings, setting, text, type Values, wholeFrom } from "./settings.ts";
 
-export interface AddressFlags {
-  readonly host: string;
-  readonly port: number;
+const port = wholeFrom(0);
+const hidden = (): string => "(hidden)";
+
+/** Where to listen, who may ask, what is told. */
+export const serverSettings = {
+  host: setting("--host <address>", "address to listen on; 0.0.0.0 for all", text.default("127.0.0.1")),
+  port: setting("--port <number>", "port; 0 lets the system choose", port.default(8080)),
+  keys: setting("--keys <file>", "callers need a key of this file (tesserae keys)", text.optional()),
+  auth: setting("--no-auth", "let others than this machine ask without a key", flag.default(true)),
+  adminPort: setting("--admin-port <number>", "port for swaps, rules, drain; default: none", port.optional()),
+  adminHost: setting("--admin-host <address>", "address of the admin port", text.default("127.0.0.1")),
+  logLevel: setting(
+    "--log-level <level>",
+    `of the log on standard error: ${logLevels.join(", ")}`,
+    z.enum(logLevels, `must be one of ${logLevels.join(", ")}`).default("warn"),
+  ),
+  traces: setting(
+    "--traces <address>",
+    "send spans there, such as http://localhost:4318/v1/traces",
+    text.optional(),
+  ),
+  drainNotice: setting(
+    "--drain-notice <seconds>",
+    "go on answering for so long after the end was asked for, so that balancers notice",
+    positive.default(0),
+  ),
+  drainTimeout: setting(
+    "--drain-timeout <seconds>",
+    "then wait so long for requests that have arrived",
+    positive.default(30),
+  ),
+  maxBodyBytes: limit("--max-body-bytes <bytes>", "of a request to a model of texts", "maxBodyBytes"),
+  maxImageBytes: limit(
+    "--max-image-bytes <bytes>",
+    "of a picture, and of a request with some",
+    "maxImageBytes",
+  ),
+  maxImages: limit("--max-images <number>", "pictures of one request", "maxImages"),
+  maxInputs: limit("--max-inputs <number>", "inputs of one request", "maxInputs"),
+  maxCharacters: limit("--max-characters <number>", "characters of one text", "maxCharacters"),
+  maxQueue: limit("--max-queue <number>", "inputs that wait for one model", "maxQueue"),
+} as const satisfies Settings;
+
+/** Models of the process's own. */
+export const modelSettings = {
+  model: setting(
+    "--model <name...>",
+    "open these at once; the store's and bundled ones are served too",
+    list.default([]),
+  ),
+  threads: setting("--threads <number>", "threads of each model; default: all", wholeFrom(1).optional()),
+  cacheMegabytes: setting(
+    "--cache-megabytes <number>",
+    "answers kept in memory; 0: every question is computed",
+    wholeFrom(0).default(64),
+  ),
+  redis: setting(
+    "--redis <address>",
+    "keep answers there too, such as redis://localhost:6379",
+    text.optional(),
+    withoutPassword,
+  ),
+} as const satisfies Settings;
+
+export const rulesSetting = setting(
+  "--rules <file>",
+  "YAML or JSON: which models answer which requests; read again when it changes",
+  text.optional(),
+);
+
+export const grpcSetting = setting(
+  "--grpc-port <number>",
+  "answer the Open Inference Protocol over gRPC there too; 0 lets the system choose; default: none",
+  port.optional(),
+);
+
+/** Adds gRPC where a port is given; returns where it listens. Call it before `listen`. */
+export async function addGrpcAt(
+  serving: Pick<Serving, "http" | "service">,
+  { host, grpcPort }: { readonly host: string; readonly grpcPort?: number | undefined },
+  { limits, guard }: { readonly limits: Limits; readonly guard: Guard },
+): Promise<{ grpc?: string }> {
+  if (grpcPort === undefined) return {};
+  const address = { host, port: grpcPort };
+  return { grpc: `${host}:${await addGrpc(serving, { address, limits, keys: guard.keys })}` };
 }
 
-export interface ModelFlags {
-  readonly model: string[];
-  readonly threads?: number;
-  readonly cacheMegabytes: number;
-  readonly redis?: string;
+/** "Tesserae answers on … and over gRPC on …". */
+export const showAddresses = (url: string, { grpc }: { readonly grpc?: string }): string =>
+  `Tesserae answers on ${url}${grpc === undefined ? "" : `, over gRPC on ${grpc}`}`;
+
+/** A key that this process sends to others. */
+export const workerKeySetting = setting(
+  "--worker-key <key>",
+  "the key that workers ask for; better given as TESSERAE_SERVE_WORKER_KEY",
+  text.optional(),
+  hidden,
+);
+
+export type ServerValues = Values<typeof serverSettings>;
+export type ModelValues = Values<typeof modelSettings>;
+
+function limit(typed: string, help: string, name: keyof Limits) {
+  return setting(typed, help, wholeFrom(1).default(defaultLimits[name]));
 }
 
-const defaultPort = 8080;
-const defaultCacheMegabytes = 64;
-
-export const addAddressOptions = (command: Command): Command =>
-  command
-    .option("--host <address>", "address to listen on; 0.0.0.0 for all", "127.0.0.1")
-    .option("--port <number>", "port; 0 lets the system choose", wholeNumber(0), defaultPort);
-
-export const addModelOptions = (command: Command): Command =>
-  command
-    .option("--model <name...>", "open these at once; the store's and bundled ones are served too", [])
-    .option("--threads <number>", "threads of each model; default: all", wholeNumber(1))
-    .option(
-      "--cache-megabytes <number>",
-      "answers kept in memory; 0: every question is computed",
-      wholeNumber(0),
-      defaultCacheMegabytes,
-    )
-    .option("--redis <address>", "keep answers there too, such as redis://localhost:6379");
-
-export const serverOptions = ({ model, threads, cacheMegabytes, redis }: ModelFlags): ServerOptions => ({
-  models: model,
-  ...(threads !== undefined && { session: { threads } }),
-  cache: cacheMegabytes > 0 && { maxBytes: cacheMegabytes * 2 ** 20, redisUrl: redis },
-  log,
-});
+function withoutPassword(address: string | undefined): string | undefined {
+  return address?.replace(/:\/\/[^@/]*@/, "://(hidden)@");
+}
 
 export const log = (line: string): void => void process.stderr.write(line);
 
+/** What every server takes of the settings. @throws ConfigError when strangers could ask without a key. */
+export async function commonOptions(values: ServerValues) {
+  const { host, keys, auth, logLevel } = values;
+  assertGuarded({ host, hasKeys: keys !== undefined, noAuth: !auth });
+  const ring = keys === undefined ? undefined : await KeyRing.watch(keys, (message) => log(`${message}\n`));
+  const guard: Guard = { keys: ring, isLocal: ring === undefined && auth && isLoopback(host) };
+  const { maxBodyBytes, maxImageBytes, maxImages, maxInputs, maxCharacters, maxQueue } = values;
+  const limits: Limits = { maxBodyBytes, maxImageBytes, maxImages, maxInputs, maxCharacters, maxQueue };
+  return { guard, limits, log, logLevel };
+}
+
+export const modelOptions = ({ model, threads, cacheMegabytes, redis }: ModelValues): ServerOptions => ({
+  models: model,
+  ...(threads !== undefined && { session: { threads } }),
+  cache: cacheMegabytes > 0 && { maxBytes: cacheMegabytes * 2 ** 20, redisUrl: redis },
+});
+
 /** The server's address once it listens. @throws ConfigError when the port is taken or not allowed. */
-export async function listen(server: FastifyInstance, { host, port }: AddressFlags): Promise<string> {
+export async function listen(
+  server: FastifyInstance,
+  { host, port: wanted }: Pick<ServerValues, "host" | "port">,
+): Promise<string> {
   try {
-    return await server.listen({ host, port });
+    return await server.listen({ host, port: wanted });
   } catch (cause) {
     await server.close();
     const { code } = cause as NodeJS.ErrnoException;
     const reason = code === "EADDRINUSE" ? "another program listens there" : (cause as Error).message;
-    throw new ConfigError(`serve: cannot listen on ${host}:${port}: ${reason}; choose another --port`, {
+    throw new ConfigError(`serve: cannot listen on ${host}:${wanted}: ${reason}; choose another --port`, {
       cause,
     });
   }
 }
 
-/** Resolves at the first Ctrl-C or SIGTERM. */
-export function interrupted(onInterrupt: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    interruptSignal(() => {
-      onInterrupt();
-      resolve();
-    });
+/** What runs, and how it ends. */
+export interface Running {
+  readonly state: { isClosing: boolean };
+  readonly metrics: ServerMetrics;
+  readonly guard: Guard;
+  readonly controls: Omit<AdminControls, "drain">;
+  readonly close: () => Promise<void>;
+}
+
+/** Begins to send spans, where settings say where to. */
+export async function beginTracing(command: Command, { traces }: ServerValues): Promise<() => Promise<void>> {
+  if (traces === undefined) return async () => undefined;
+  return startTracing({ endpoint: traces, service: `tesserae-${command.name()}` });
+}
+
+/**
+ * Serves until Ctrl-C, SIGTERM or the admin port says to end: not ready any more, then a notice in which all is answered
+ * as before, then the end of the server. Returns the exit code: 1 where requests were left at the time-out.
+ */
+export async function runUntilStopped(
+  values: ServerValues,
+  running: Running,
+  output: Output,
+): Promise<number> {
+  let stop: () => void = () => undefined;
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
   });
+  const admin = await listenAdmin(values, running, stop);
+  const signals = interruptSignal(stop);
+  await stopped;
+  output.note("stopping: requests that have arrived are answered first");
+  running.state.isClosing = true;
+  await sleep(values.drainNotice * 1000);
+  const closed = running.close().then(() => true);
+  const isDone = await Promise.race([closed, sleep(values.drainTimeout * 1000, false, { ref: false })]);
+  await admin?.close();
+  signals.dispose();
+  if (isDone) return 0;
+  output.note(`stopped after ${values.drainTimeout} s with requests under way; see --drain-timeout`);
+  process.exit(1);
+}
+
+async function listenAdmin(
+  { adminPort, adminHost, auth }: ServerValues,
+  { controls, metrics, guard }: Running,
+  drain: () => void,
+): Promise<FastifyInstance | undefined> {
+  if (adminPort === undefined) return undefined;
+  assertGuarded({ host: adminHost, hasKeys: guard.keys !== undefined, noAuth: !auth });
+  const admin = buildAdmin({ controls: { ...controls, drain }, metrics, keys: guard.keys, log });
+  const url = await listen(admin, { host: adminHost, port: adminPort });
+  log(`${JSON.stringify({ level: 30, msg: `the admin port is ${url}` })}\n`);
+  return admin;
 }

@@ -7,6 +7,7 @@ import { createCommand, runs } from "./command.ts";
 
 interface SwapFlags {
   readonly workers: string[];
+  readonly workerKey?: string;
 }
 
 /** A large model is read and shows that it computes within this time. */
@@ -26,11 +27,12 @@ export function swapCommand(): Command {
     .requiredOption(
       "--workers <address...>",
       "host:port of workers, or dns:///name:port for all addresses of a name",
-    );
+    )
+    .option("--worker-key <key>", "a key with the scope admin, where workers ask for one");
   return runs<SwapFlags, [string, string | undefined]>(command, async ({ options, output }, name, ref) => {
     const answers: { worker: string; ref: string }[] = [];
     for (const worker of await discovery(options.workers)()) {
-      const client = connectWorker(worker, () => []);
+      const client = connectWorker(worker, () => [], options.workerKey);
       try {
         answers.push({ worker, ref: await client.swap(name, ref, timeoutMs) });
       } finally {

@@ -89,7 +89,7 @@ export function trainCommand(): Command {
   return runs<TrainFlags & { config?: string }, [string | undefined]>(command, train);
 }
 
-function addTrainerOptions(command: Command): void {
+export function addTrainerOptions(command: Command): void {
   command
     .option("--epochs <number>", "passes over the data; default: 3", wholeNumber(1))
     .option("--batch-size <number>", "examples of a batch; default: 32", wholeNumber(1))

@@ -118,11 +118,14 @@ const runOf = (
   options,
 });
 
-async function dataFilesOf(request: TextRequest | PictureRequest): Promise<string[]> {
+/** Paths of the files of training and validation. */
+export async function dataFilesOf(
+  request: Pick<TextRequest, "task" | "files"> | Pick<PictureRequest, "task" | "files">,
+): Promise<string[]> {
   const { trainPath, validationPath } = request.files;
   const paths = [trainPath, ...(validationPath === undefined ? [] : [validationPath])];
   const files = paths.map((path) =>
-    isPictures(request) ? imageFilesAt(path) : filesOf(request.task, path, request.files),
+    isImageTask(request.task) ? imageFilesAt(path) : filesOf(request.task, path, request.files),
   );
   return (await Promise.all(files)).flat();
 }

@@ -7,8 +7,7 @@ import { architectureOf } from "../models/registry.ts";
 import { declareInputs } from "../models/trace.ts";
 import { Context } from "../nn/context.ts";
 import { readLabels } from "../tasks/labels.ts";
-import type { Distillation } from "../train/distillation.ts";
-import { lastHidden } from "../train/distillation.ts";
+import { type Distillation, lastHidden } from "../train/distillation.ts";
 import type { Teacher } from "./teacher.ts";
 
 /** Weights that the user gives in place of the defaults. */

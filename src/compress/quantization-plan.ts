@@ -45,16 +45,20 @@ export function planOf(
   blockBits: 4 | 8,
 ): QuantizationPlan {
   if (kind === "fp16") return { weights: {} };
-  const plans = weights.map(({ name, uses }) => [name, planFor(uses, kind, blockBits)] as const);
+  const plans = weights.map((weight) => [weight.name, planFor(weight, kind, blockBits)] as const);
   const kept = plans.filter((entry): entry is [string, WeightPlan] => entry[1] !== undefined);
   return { weights: Object.fromEntries(kept) };
 }
 
 /** Embeddings are rows of int8 in every kind; one that also scores its own rows serves both uses. */
-function planFor(uses: UsedWeight["uses"], kind: QuantizationKind, bits: 4 | 8): WeightPlan | undefined {
-  const isProductOnly = uses.size === 1 && !uses.has("rows") && !uses.has("convolution");
+function planFor(
+  { uses, parameter: { rank } }: UsedWeight,
+  kind: QuantizationKind,
+  bits: 4 | 8,
+): WeightPlan | undefined {
+  const isMatrix = !uses.has("rows") && rank === 2;
   const axis = uses.has("product") ? 1 : 0;
-  if (kind !== "weight-only") return { kind: "int8", axis, isTransposed: isProductOnly && axis === 0 };
-  if (isProductOnly) return { kind: "blocks", axis, bits, blockSize };
+  if (kind !== "weight-only") return { kind: "int8", axis, isTransposed: isMatrix && axis === 0 };
+  if (isMatrix) return { kind: "blocks", axis, bits, blockSize };
   return uses.has("rows") ? { kind: "int8", axis: 0, isTransposed: false } : undefined;
 }

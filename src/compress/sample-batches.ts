@@ -43,19 +43,25 @@ export function goldenBatches(dataset: Dataset): Promise<Batch[]> {
   return batchesOf(dataset, [[shortest!], [middle!, besideMiddle], [longest!, shortest!]]);
 }
 
-/** What a model takes of a batch. A mask that the batch lacks is all ones, segments are zeros. */
+/** What a model takes of a batch. A mask that the batch lacks is all ones, segments are zeros, a decoder reads the labels. */
 export function feedsFor(inputs: readonly ValueInfo[], batch: Batch): Record<string, Tensor> {
   return Object.fromEntries(inputs.map(({ name }) => [name, batch[name] ?? absentInput(name, batch)]));
 }
 
 function absentInput(name: string, batch: Batch): Tensor {
-  const like = batch[name.startsWith("decoder_") ? "decoder_input_ids" : "input_ids"];
+  const { labels } = batch;
+  if (name === "decoder_input_ids" && labels) return labelsAsIds(labels);
+  const like = name.startsWith("decoder_") ? (batch.decoder_input_ids ?? labels) : batch.input_ids;
   const value = name.endsWith("attention_mask") ? 1 : name === "token_type_ids" ? 0 : undefined;
   if (!like || value === undefined)
     throw new ConfigError(`quantize: the data gives no "${name}", which the model needs`);
-  return Tensor.from(
-    "int64",
-    like.shape,
-    Array.from({ length: like.size }, () => value),
-  );
+  return Tensor.from("int64", like.shape, Array<number>(like.size).fill(value));
 }
+
+/** Labels of tokens, where −100 asks for none, as ids. */
+const labelsAsIds = (labels: Tensor): Tensor =>
+  Tensor.from(
+    "int64",
+    labels.shape,
+    labels.toNumbers().map((id) => Math.max(0, id)),
+  );

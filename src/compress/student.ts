@@ -26,10 +26,17 @@ const depthFields: Readonly<Record<string, string>> = {
   deit: "num_hidden_layers",
 };
 
+/** Layers of a teacher out of which shallower students can be cut, 0 for other families. */
+export function layersOf({ config, architecture }: Teacher): number {
+  if (depthFields[architecture.modelType] === undefined) return 0;
+  return [...depthsIn([...parametersOf(architecture.build(config)).values()]).values()][0] ?? 0;
+}
+
 /** The teacher's config with fewer layers. @throws ConfigError when its family is not made of equal layers, or has fewer. */
-export function shallowerConfig({ config, folder, architecture }: Teacher, layers: number): ConfigJson {
+export function shallowerConfig(teacher: Teacher, layers: number): ConfigJson {
+  const { config, folder, architecture } = teacher;
   const field = depthFields[architecture.modelType];
-  const [depth = 0] = depthsIn([...parametersOf(architecture.build(config)).values()]).values();
+  const depth = layersOf(teacher);
   if (field === undefined || depth === 0) {
     throw new ConfigError(
       `${folder}: layers can be taken from ${Object.keys(depthFields).join(", ")}, not from ${architecture.modelType}; name a student model instead`,

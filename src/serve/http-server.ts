@@ -2,11 +2,14 @@
 
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { RequestError } from "../errors.ts";
+import { addAccess } from "./access/access-hooks.ts";
+import type { KeyRing } from "./access/key-ring.ts";
 import { addRouteRoute } from "./gateway/route-route.ts";
 import { RoutedModels } from "./gateway/routed-models.ts";
 import type { Rules } from "./gateway/rules.ts";
+import { addHardening, connectionLimits } from "./hardening.ts";
 import { addHealthRoutes, type ServerState } from "./health-routes.ts";
 import { assertDepth } from "./json-depth.ts";
 import type { Limits } from "./limits.ts";
@@ -18,15 +21,27 @@ import { addOpenAiRoutes } from "./protocol/openai.ts";
 import { addOpenApi } from "./protocol/openapi.ts";
 import { addV2Routes } from "./protocol/v2-http.ts";
 import { V2Service } from "./protocol/v2-service.ts";
+import { addRequestLog, type LogLevel } from "./request-log.ts";
 import type { Backend } from "./served-models.ts";
+import { addTracing } from "./tracing.ts";
 
 export interface HttpOptions {
   readonly limits: Limits;
   readonly metrics: ServerMetrics;
   /** The routing rules that hold now. */
   readonly rules: () => Rules;
+  readonly guard?: Guard | undefined;
   /** Told each line of the log (JSON); default none is written. */
   readonly log?: ((line: string) => void) | undefined;
+  readonly logLevel?: LogLevel | undefined;
+}
+
+/** Who may ask. */
+export interface Guard {
+  /** Without, nobody needs a key. */
+  readonly keys?: KeyRing | undefined;
+  /** Whether requests must be addressed to this machine's own names; default false. */
+  readonly isLocal?: boolean;
 }
 
 /** A server, and what other protocols than HTTP need of it. */
@@ -39,8 +54,10 @@ export interface Serving {
 }
 
 /** Closing stops accepting connections, answers every request that has arrived, then closes the backend. */
-export function serveBackend(backend: Backend, { limits, metrics, rules, log }: HttpOptions): Serving {
-  const http = createFastify(limits, log);
+export function serveBackend(backend: Backend, options: HttpOptions): Serving {
+  const { limits, metrics, rules, guard = {} } = options;
+  const http = createFastify({ ...options, isLocal: guard.isLocal });
+  addAccess(http, guard.keys);
   const state: ServerState = { isWarm: false, isClosing: false };
   const models = new RoutedModels(backend, rules);
   const context = { pool: models, metrics, limits, state };
@@ -92,16 +109,30 @@ function closeUnused(server: FastifyInstance): void {
   });
 }
 
-function createFastify(limits: Limits, log: HttpOptions["log"]): FastifyInstance {
+type FastifyParts = Pick<HttpOptions, "limits" | "log" | "logLevel"> & Pick<Guard, "isLocal">;
+
+/** A server without routes that answers errors as problem documents, keeps limits, and logs and traces requests. */
+export function createFastify({
+  limits,
+  log,
+  logLevel = "warn",
+  isLocal = false,
+}: FastifyParts): FastifyInstance {
   const server = Fastify({
+    ...connectionLimits,
     bodyLimit: limits.maxBodyBytes,
-    logger: log ? { level: "warn", stream: { write: log } } : false,
+    logger: log ? { level: logLevel, stream: { write: log } } : false,
+    logController: new LogController({ disableRequestLogging: true }), // `addRequestLog` writes one line, without what was asked
     genReqId: ({ headers }) => givenId(headers["x-request-id"]) ?? randomUUID(),
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply), // addresses that cannot be decoded
     return503OnClosing: false, // requests that arrive on open connections while it closes are answered
   });
   server.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
   });
+  addTracing(server as unknown as FastifyInstance);
+  addRequestLog(server as unknown as FastifyInstance);
+  addHardening(server as unknown as FastifyInstance, isLocal);
   server.addHook("preValidation", async ({ body }) => assertDepth(body));
   server.setErrorHandler((error: Error, request, reply) => sendProblem(error, request, reply));
   server.setNotFoundHandler((request) => {

@@ -1,6 +1,7 @@
 /** What the server tells Prometheus. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { packageVersion } from "../runtime/package-root.ts";
 import type { CacheOutcome } from "./cache/answer-cache.ts";
 import type { BatchRecord } from "./observed-session.ts";
 import type { OpenModel } from "./served-models.ts";
@@ -58,8 +59,29 @@ export class ServerMetrics {
       labelNames: ["model"],
       registers,
     });
+    this.addInfo(openHosts);
     this.addHostGauges(openHosts);
     this.addCacheCounter(cached);
+  }
+
+  /** What runs here, to be joined with other series by `model`. */
+  private addInfo(openHosts: () => readonly OpenModel[]): void {
+    new Gauge({
+      name: "tesserae_build_info",
+      help: "1, with what runs here.",
+      labelNames: ["version", "node"],
+      registers: [this.registry],
+    }).set({ version: packageVersion, node: process.versions.node }, 1);
+    new Gauge({
+      name: "tesserae_model_info",
+      help: "1 for each open model, with the parts of its reference.",
+      labelNames: ["model", "name", "version", "variant"],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { model } of openHosts()) this.set({ model: model.ref, ...partsOf(model.ref) }, 1);
+      },
+    });
   }
 
   private addHostGauges(openHosts: () => readonly OpenModel[]): void {
@@ -108,4 +130,10 @@ export class ServerMetrics {
     this.batchSeconds.observe({ model }, computeMs / 1000);
     this.tokens.inc({ model }, tokens);
   }
+}
+
+/** `reviews@3:int8` as its name, version and variant; "" for what it has not. */
+function partsOf(ref: string): Record<"name" | "version" | "variant", string> {
+  const [, name = ref, version = "", variant = ""] = /^([^@]*)(?:@([^:]*))?(?::(.*))?$/.exec(ref) ?? [];
+  return { name, version, variant };
 }

@@ -24,6 +24,7 @@ import type { ModelDescription, Question, Terms } from "./model-worker.ts";
 import type { BatchRecord } from "./observed-session.ts";
 import type { ServedModel } from "./served-models.ts";
 import { ThreadKeeper, type ThreadState } from "./thread-keeper.ts";
+import { inSpan, traceBatch } from "./tracing.ts";
 
 export type { Priority } from "../tasks/batch-order.ts";
 export type { Question } from "./model-worker.ts";
@@ -121,7 +122,7 @@ export class ModelHost implements ServedModel {
     return this.admitted(countInputs(question.inputs), options, (thread, signal) => {
       const ask = (asking: AbortSignal) => this.ask(thread, question, termsOf(options), asking);
       const isKept = cache && isRepeatable(question, thread.description.samples);
-      return isKept ? cache.answer(answerKey(this.digest, question), ask, signal) : ask(signal);
+      return isKept ? this.cachedAnswer(cache, question, ask, signal) : ask(signal);
     });
   }
 
@@ -178,17 +179,31 @@ export class ModelHost implements ServedModel {
     return giveUp.race(done);
   }
 
-  private async ask(
-    thread: ModelThread,
+  private cachedAnswer(
+    cache: AnswerCache,
     question: Question,
-    terms: Terms,
+    ask: (signal: AbortSignal) => Promise<unknown>,
     signal: AbortSignal,
   ): Promise<unknown> {
-    const { result, batches } = await this.admission.timed(countInputs(question.inputs), () =>
-      this.cancellable(thread, signal, (id) => thread.call("predict", id, question, terms)),
-    );
-    for (const record of batches) this.options.onBatch?.(this.model.ref, record);
-    return result;
+    return inSpan("cache", {}, (span) => {
+      const compute = (asking: AbortSignal): Promise<unknown> => {
+        span.setAttribute("cache.miss", true);
+        return ask(asking);
+      };
+      return cache.answer(answerKey(this.digest, question), compute, signal);
+    });
+  }
+
+  private ask(thread: ModelThread, question: Question, terms: Terms, signal: AbortSignal): Promise<unknown> {
+    return inSpan("model", { "model.ref": this.model.ref }, async () => {
+      const startMs = Date.now();
+      const { result, batches, lastBatch } = await this.admission.timed(countInputs(question.inputs), () =>
+        this.cancellable(thread, signal, (id) => thread.call("predict", id, question, terms)),
+      );
+      for (const record of batches) this.options.onBatch?.(this.model.ref, record);
+      if (lastBatch) traceBatch(lastBatch.record, { startMs, endMs: lastBatch.endMs });
+      return result;
+    });
   }
 
   /** A call into the thread that is cancelled there when `signal` aborts. */

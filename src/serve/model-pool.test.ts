@@ -126,9 +126,12 @@ describe("a name", () => {
     const asking = (async () => {
       while (!isDone) answers.push((await ask("reviews")).scores);
     })();
-    for (let swap = 0; swap < 6; swap++) await pool.swap("reviews", `reviews@${1 + (swap % 2)}`);
-    isDone = true;
-    await asking;
+    try {
+      for (let swap = 0; swap < 6; swap++) await pool.swap("reviews", `reviews@${1 + (swap % 2)}`);
+    } finally {
+      isDone = true;
+      await asking;
+    }
     expect(answers.length).toBeGreaterThan(6);
     expect(answers.every((scores) => [...known.values()].includes(scores))).toBe(true);
   });

@@ -107,10 +107,9 @@ export class ModelPool implements ServedModels {
     return rows.flat();
   }
 
-  /** Whether a model can answer now, and how soon. */
+  /** Whether the model of a full reference can answer now, and how soon. */
   live(ref: string): LiveState {
-    const route = this.routes.peek(ref);
-    const host = route && this.hosts.peek(keyOf(route.model));
+    const host = this.openHosts().find(({ model }) => model.ref === ref);
     return host?.live() ?? { isAvailable: true, waitMs: 0 };
   }
 

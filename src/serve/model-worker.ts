@@ -22,7 +22,7 @@ import { passGate, warmUp } from "./warm-up.ts";
 
 export interface ModelInit {
   readonly folder: string;
-  readonly session?: Pick<SessionOptions, "provider" | "threads">;
+  readonly session?: Pick<SessionOptions, "provider" | "forceProvider" | "precision" | "threads">;
   /** Shared memory whose first element is counted up while the thread is alive. */
   readonly beats: Int32Array<SharedArrayBuffer>;
 }
@@ -54,6 +54,8 @@ export interface ModelReply {
   readonly result: unknown;
   /** Batches computed since the last reply, whosever they were. */
   readonly batches: readonly BatchRecord[];
+  /** The batch that ended last, most likely this answer's, and when, as of Date.now(). */
+  readonly lastBatch?: { readonly record: BatchRecord; readonly endMs: number } | undefined;
 }
 
 export interface ModelApi {
@@ -76,9 +78,11 @@ const beatMs = 250;
 serveThread(async ({ folder, session, beats }: ModelInit): Promise<ModelApi> => {
   const cost = new BatchCost();
   const batches: BatchRecord[] = [];
+  let lastBatch: ModelReply["lastBatch"];
   const opened = await openForTask(folder, undefined, session, thisThread);
   const model = watched(opened, (record) => {
     cost.learn(record, record.computeMs);
+    lastBatch = { record, endMs: Date.now() };
     batches.push(record);
   });
   await passGate(model, session);
@@ -104,7 +108,7 @@ serveThread(async ({ folder, session, beats }: ModelInit): Promise<ModelApi> => 
     predict: (id, { inputs, parameters, task }, terms) =>
       calls.run(id, async (signal) => {
         const result = await plainAnswer(answersFor(task), inputs, parameters, { ...terms, signal });
-        return { result, batches: batches.splice(0) };
+        return { result, batches: batches.splice(0), lastBatch };
       }),
     infer: (id, call) => calls.run(id, (signal) => callGraph(graphOf(model), call, signal)),
     stream: (id, question, terms) =>

@@ -3,7 +3,7 @@
 import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
 import { abortOnDisconnect, RequestCount } from "./counted.ts";
-import { parseWishes } from "./gateway/route-query.ts";
+import { parseWishes, wishesSchema } from "./gateway/route-query.ts";
 import type { RoutedModels } from "./gateway/routed-models.ts";
 import { addImageParsers, readImageBody } from "./image-body.ts";
 import { bodySchema, type Limits, parseBody } from "./limits.ts";
@@ -29,6 +29,7 @@ export interface PredictContext {
 const operation: Operation = {
   tag: "Predict",
   summary: "What the model's pipeline answers, in the shapes of Hugging Face's",
+  query: wishesSchema,
   body: bodySchema,
   files: {
     "multipart/form-data":

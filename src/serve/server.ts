@@ -5,11 +5,12 @@ import type { SessionOptions } from "../runtime/session.ts";
 import { Catalog, type CatalogModel } from "../store/catalog.ts";
 import { type CacheOptions, openCache } from "./cache/answer-cache.ts";
 import { noRules } from "./gateway/rules.ts";
-import { watchRules } from "./gateway/rules-file.ts";
-import { type Serving, serveBackend } from "./http-server.ts";
+import { type RulesFile, watchRules } from "./gateway/rules-file.ts";
+import { type Guard, type Serving, serveBackend } from "./http-server.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { ModelPool } from "./model-pool.ts";
+import type { LogLevel } from "./request-log.ts";
 
 export interface ServerOptions {
   /** Default: the store and the bundled models. */
@@ -18,13 +19,17 @@ export interface ServerOptions {
   readonly models?: readonly string[];
   readonly limits?: Partial<Limits>;
   /** Provider and threads of each model's session. */
-  readonly session?: Pick<SessionOptions, "provider" | "threads">;
+  readonly session?: Pick<SessionOptions, "provider" | "forceProvider" | "precision" | "threads">;
   /** Where answers are kept; false: every question is computed. Default: in this process. */
   readonly cache?: CacheOptions | false;
   /** A file of routing rules, read again when it changes. Default: names mean models. */
   readonly rules?: string | undefined;
+  /** Who may ask; default everybody. */
+  readonly guard?: Guard;
   /** Told each line of the log (JSON); default none is written. */
   readonly log?: (line: string) => void;
+  /** Default "warn". */
+  readonly logLevel?: LogLevel;
 }
 
 /**
@@ -36,8 +41,15 @@ export async function buildServer(options: ServerOptions = {}): Promise<FastifyI
   return (await buildServing(options)).http;
 }
 
+/** A server of models of its own, and what an operator may change of it. */
+export interface OwnServing extends Serving {
+  readonly pool: ModelPool;
+  readonly metrics: ServerMetrics;
+  readonly rules: RulesFile | undefined;
+}
+
 /** As `buildServer`, with what other protocols than HTTP need, and the models. */
-export async function buildServing(options: ServerOptions = {}): Promise<Serving & { pool: ModelPool }> {
+export async function buildServing(options: ServerOptions = {}): Promise<OwnServing> {
   const { catalog = new Catalog(), session } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const asked = options.models ?? [];
@@ -61,11 +73,13 @@ export async function buildServing(options: ServerOptions = {}): Promise<Serving
     limits,
     metrics,
     rules: () => rules?.current ?? noRules,
+    guard: options.guard,
     log: options.log,
+    logLevel: options.logLevel,
   });
   serving.http.addHook("onClose", async () => {
     rules?.close();
     await cache?.close();
   });
-  return { ...serving, pool };
+  return { ...serving, pool, metrics, rules };
 }

@@ -1,4 +1,7 @@
-/** Training data of BLIP's pretraining: one caption for each picture of a batch, drawn anew each epoch. B pictures. */
+/**
+ * Training data of BLIP's pretraining: one caption for each picture of a batch, drawn anew each epoch. Captions of a batch
+ * are about as long, which makes wrong partners harder to tell and saves padding. B pictures.
+ */
 
 import { join } from "node:path";
 import { imageTextPairs } from "../data/image-text-pairs.ts";
@@ -41,7 +44,8 @@ export const blipPretrainingData: PairDataRecipe = {
     });
     const alpha = typeof setup.config.alpha === "number" ? setup.config.alpha : 0.4;
     const inputsAt = (epochs: number) => ({ alpha: share(alpha * Math.min(1, epochs / rampEpochs)) });
-    return { ...dataset, truncated: encoder.truncated, fullBatches: isTraining, inputsAt };
+    const targetLengths = captions.map(([first]) => first!.ids.length);
+    return { ...dataset, targetLengths, truncated: encoder.truncated, fullBatches: isTraining, inputsAt };
   },
   finish: finishPretraining,
 };

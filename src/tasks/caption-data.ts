@@ -33,7 +33,8 @@ export const captionData: PairDataRecipe = {
       },
       evaluator: () => ({ add: () => undefined, result: () => ({}) }),
     });
-    return { ...dataset, truncated: encoder.truncated };
+    const targetLengths = captions.map(([first]) => first!.ids.length);
+    return { ...dataset, targetLengths, truncated: encoder.truncated };
   },
 };
 

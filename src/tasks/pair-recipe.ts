@@ -16,7 +16,10 @@ export interface PairSetup extends ImageSetup {
   readonly maxLength: number;
 }
 
-/** A data set of pairs; `truncated` of them have a text that was shortened. */
+/**
+ * A data set of pairs; `truncated` of them have a text that was shortened. Batches are made of any pairs, or where it
+ * gives `targetLengths` of pairs whose texts are about as long.
+ */
 export interface PairDataset extends ImageDataset {
   readonly truncated: number;
 }

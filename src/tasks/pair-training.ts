@@ -22,7 +22,7 @@ import {
   savePreprocessor,
 } from "./image-preprocessor.ts";
 import { pictureSize, setupOf } from "./image-training.ts";
-import type { AnswerMetricOptions, PairDataRecipe, PairDataset } from "./pair-recipe.ts";
+import type { AnswerMetricOptions, PairDataRecipe, PairDataset, PairSetup } from "./pair-recipe.ts";
 import { pictureQuestionData } from "./picture-question-data.ts";
 
 /** What each task learns from. */
@@ -125,7 +125,7 @@ export async function preparePairs<T extends PairTask>(
     await recipe.finish?.(folder);
   };
   return {
-    task: { ...taskOf(recipe), saveFiles },
+    task: { ...taskOf(recipe, setup), saveFiles },
     train: trainData,
     validation: validationData,
     plan,
@@ -149,7 +149,7 @@ export async function preparePairEvaluation<T extends PairTask>(
   const setup = { ...setupOf(config, plan, decoder, 0), ...textSetup(config, tokenizer, maxLength) };
   const dataset = recipe.datasetOf(pairs, setup);
   return {
-    task: { ...taskOf(recipe), saveFiles: async () => undefined },
+    task: { ...taskOf(recipe, setup), saveFiles: async () => undefined },
     dataset,
     answerMetrics: async (folder, options = {}) => recipe.answerMetrics?.(pairs, folder, options) ?? {},
     badRows,
@@ -173,16 +173,15 @@ export interface PairEvaluation {
   readonly truncated: number;
 }
 
-const taskOf = ({
-  name,
-  bestMetric,
-  outputs,
-}: Pick<PairDataRecipe, "name" | "bestMetric" | "outputs">): Omit<TrainTask, "saveFiles"> => ({
+const taskOf = (
+  { name, bestMetric, outputs }: Pick<PairDataRecipe, "name" | "bestMetric" | "outputs">,
+  { maxLength }: Pick<PairSetup, "maxLength">,
+): Omit<TrainTask, "saveFiles"> => ({
   name,
   config: {},
   bestMetric,
   outputs,
-  maxLength: 1, // batches are not made by length: a pair's negatives are to be any others
+  maxLength,
   evaluator: (dataset) => scored(dataset).evaluator(),
 });
 

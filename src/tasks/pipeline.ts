@@ -25,7 +25,7 @@ import type { Translation } from "./translation.ts";
 
 export interface PipelineOptions
   extends BatchOptions,
-    Pick<OpenOptions, "provider" | "threads" | "patience"> {}
+    Pick<OpenOptions, "provider" | "forceProvider" | "precision" | "threads" | "patience"> {}
 
 /** What every pipeline has beside its call. */
 export interface PipelineBase {

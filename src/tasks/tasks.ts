@@ -34,7 +34,7 @@ import { maskedImageAnswers } from "./masked-image.ts";
 import { maskedData } from "./masked-lm.ts";
 import { choiceAnswers, choiceData } from "./multiple-choice.ts";
 import type { OpenAnyModel } from "./open-for-task.ts";
-import { Predictor } from "./predictor.ts";
+import { maxLengthOf, Predictor } from "./predictor.ts";
 import { questionAnswers, questionData } from "./question-answering.ts";
 import { similarityAnswers, similarityData } from "./sentence-similarity.ts";
 import { classificationAnswers, classificationData, labelKindOf } from "./text-classification.ts";
@@ -198,7 +198,8 @@ export async function prepareEvaluation<T extends DataTask>(
     labelKind: labelKindOf(config),
     ...options,
   });
-  const setup = setupOf(recipe, options, tokenizer);
+  const wanted = setupOf(recipe, options, tokenizer);
+  const setup = { ...wanted, maxLength: Math.min(wanted.maxLength, maxLengthOf(config, tokenizer, path)) };
   const dataset = recipe.datasetOf(examples, config, setup);
   return {
     task: trainTask(recipe, {}, setup),

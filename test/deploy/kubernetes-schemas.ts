@@ -33,11 +33,6 @@ const container = z.strictObject({
   args: z.array(z.string()),
   env: z.array(z.strictObject({ name: z.string(), value: z.string() })).optional(),
   ports: z.array(z.strictObject({ name: portName, containerPort: portNumber })).min(1),
-  lifecycle: z
-    .strictObject({
-      preStop: z.strictObject({ exec: z.strictObject({ command: z.array(z.string()).min(1) }) }),
-    })
-    .optional(),
   startupProbe: probe.optional(),
   livenessProbe: probe,
   readinessProbe: probe,

@@ -1,6 +1,5 @@
 /** Cases of ops over integers. Their floats are float32 whatever dtype is under test. */
 
-import { convInteger } from "../../src/graph/ops/conv.ts";
 import {
   blockMatmul,
   dequantizeLinear,
@@ -18,7 +17,6 @@ const singles = (shape: Shape, values: readonly number[]): CaseInput => ({ shape
 const rows = ints([B, 2], [130, 126, 128, 255], "uint8");
 const columns = ints([2, 2], [1, -2, 3, 4], "int8");
 const zeroPoint = ints([], [128], "uint8");
-const windows = { strides: [1], dilations: [1], padding: [[1, 0]], groups: 1 } as const;
 
 export const quantizedCases: CaseTable = {
   dynamicQuantize: [
@@ -83,14 +81,6 @@ export const quantizedCases: CaseTable = {
       ],
       build: (...inputs) => blockMatmul(...inputs, { bits: 4, blockSize: 16, innerSize: 16 }),
       expected: [0, 0, 8, -32],
-    },
-  ],
-  convInteger: [
-    {
-      title: "padded with zeros",
-      inputs: [ints([B, 1, 2], [130, 126, 128, 255], "uint8"), ints([1, 1, 2], [1, 3], "int8"), zeroPoint],
-      build: (...inputs) => convInteger(...inputs, windows),
-      expected: [6, -4, 0, 381],
     },
   ],
 };

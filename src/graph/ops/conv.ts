@@ -15,7 +15,7 @@ import {
   type Shape,
   showShape,
 } from "../../tensor/dims.ts";
-import { defineOp, input, type Node, noGrad, type OpFunction, requireFloat, sameDType } from "../node.ts";
+import { defineOp, type Node, type OpFunction, requireFloat, sameDType } from "../node.ts";
 import { lowerThrough } from "../onnx/lower.ts";
 import { reshape, transpose } from "./core.ts";
 import { matmul } from "./matmul.ts";
@@ -28,7 +28,7 @@ export interface ConvOptions extends WindowOptions {
   readonly groups?: number;
 }
 
-export interface ConvAttrs extends Windows {
+interface ConvAttrs extends Windows {
   readonly groups: number;
 }
 
@@ -72,23 +72,34 @@ const convOp: OpFunction<ConvAttrs> = defineOp<ConvAttrs>("conv", {
       : onnx.node("Conv", inputs, onnxWindows(call.attrs)),
   flops: ({ inputs: [, weight], outputs: [y] }) =>
     mulDims(2, mulDims(productOf(y!.shape), productOf(weight!.shape.slice(1)))),
-  quantize: ({ inputs: [x], attrs }, at, weight) =>
-    at === 1 && attrs.groups === 1 ? weight.convolution(x!, attrs) : undefined,
+  quantize: ({ inputs: [x, kernel], outputs: [y], attrs }, at, weight) => {
+    if (at !== 1 || !isTiling(attrs, kernel!.shape)) return undefined;
+    const product = weight.product(tilesOf(x!, kernel!.shape, y!.shape), true);
+    return product && reshape(transpose(product, [0, 2, 1]), y!.shape);
+  },
   vjp: ({ inputs: [x, weight], grads: [dy], attrs }) => [
     convTransposeOp(dy, weight!, { ...attrs, sizes: spatialSizes("conv", x!.shape) }),
     weightGradient(x!, dy, weight!.shape, attrs),
   ],
 });
 
-/** The convolution of (x − zeroPoint) with integers, int32. x [B, C, ...S], weight [O, C, ...K], zeroPoint []. */
-export const convInteger = defineOp<ConvAttrs>("convInteger", {
-  infer: ([x, weight], attrs) => {
-    const [xLike, weightLike] = [x!, weight!].map(({ shape }) => input("like", "float32", shape));
-    return [{ dtype: "int32", shape: convOp(xLike!, weightLike!, attrs).shape }];
-  },
-  lower: (onnx, inputs, { attrs }) => onnx.node("ConvInteger", inputs, onnxWindows(attrs)),
-  vjp: noGrad("quantised graphs are for inference; train the float model"),
-});
+/** Whether the windows tile a plane: no overlap, no padding, all channels in each, as in a patch embedding. */
+const isTiling = ({ strides, dilations, padding, groups }: ConvAttrs, [, , ...kernel]: Shape): boolean =>
+  kernel.length === 2 &&
+  groups === 1 &&
+  kernel.every((size, axis) => size === strides[axis]) &&
+  dilations.every((dilation) => dilation === 1) &&
+  padding.flat().every((size) => size === 0);
+
+/** Tiles of [B, C, H, W] that the kernel [O, C, P, Q] covers, as rows [B, H/P · W/Q, C·P·Q]; what is left over is cut. */
+function tilesOf(x: Node, kernel: Shape, [, , rows, columns]: Shape): Node {
+  const [batch, channels] = x.shape;
+  const [height, width] = [kernel[2]!, kernel[3]!];
+  const whole = slice(slice(x, 2, 0, mulDims(rows!, height)), 3, 0, mulDims(columns!, width));
+  const grid = reshape(whole, [batch!, channels!, rows!, height, columns!, width]);
+  const inner = productOf([channels!, height, width]);
+  return reshape(transpose(grid, [0, 2, 4, 1, 3, 5]), [batch!, mulDims(rows!, columns!), inner]);
+}
 
 interface ConvTransposeAttrs extends ConvAttrs {
   /** Spatial sizes of the result. */

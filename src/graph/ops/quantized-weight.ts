@@ -1,10 +1,9 @@
 /**
  * A weight in integers, and what it does for the ops that use it as a weight.
- * K inner size, N columns, V rows, O channels out.
+ * K inner size, N columns, V rows.
  */
 
 import type { Node } from "../node.ts";
-import { type ConvAttrs, conv, convInteger } from "./conv.ts";
 import { mul, reshape, transpose } from "./core.ts";
 import { gather } from "./indexing.ts";
 import { matmul } from "./matmul.ts";
@@ -20,12 +19,10 @@ import { unsqueeze } from "./shape.ts";
 
 /** Each method gives the value of an op over this weight, undefined where there is none in integers. */
 export interface IntegerWeight {
-  /** x W. x [..., M, K]; the float weight is [K, N], or [N, K] where `isTransposed`. */
+  /** x W. x [..., M, K]; the float weight is [K, N], or [N, K] where `isTransposed`, or kernels [N, ...] of K elements. */
   product(x: Node, isTransposed: boolean): Node | undefined;
   /** Rows of [V, D] at indices [...], as [..., D]. */
   rows(indices: Node): Node | undefined;
-  /** x [B, C, ...] under kernels [O, C, ...]. */
-  convolution(x: Node, attrs: ConvAttrs): Node | undefined;
   /** The weight as a float, for ops that have no other way; undefined where that would be too slow. */
   dequantized(): Node | undefined;
 }
@@ -63,13 +60,6 @@ export class Int8Weight implements IntegerWeight {
     return mul(cast(gather(this.values, indices), "float32"), scales);
   }
 
-  convolution(x: Node, attrs: ConvAttrs): Node | undefined {
-    const { values, scale, zeroPoint } = this.quantizeInput(x);
-    const sums = convInteger(values, this.values, zeroPoint, attrs);
-    const perChannel = reshape(this.scale, [-1, ...attrs.strides.map(() => 1)]);
-    return mul(cast(sums, "float32"), mul(perChannel, scale));
-  }
-
   dequantized(): Node {
     const { axis, isTransposed } = this.layout;
     const stored = dequantizeLinear(this.values, this.scale, undefined, isTransposed ? 1 - axis : axis);
@@ -79,7 +69,9 @@ export class Int8Weight implements IntegerWeight {
   /** The integers as [K, N] with a scale for each column; undefined where scales run along K. */
   protected columns(isTransposed: boolean): Node | undefined {
     if (this.layout.axis !== (isTransposed ? 0 : 1)) return undefined;
-    return this.layout.isTransposed === isTransposed ? this.values : transpose(this.values, [1, 0]);
+    const { values } = this;
+    const matrix = values.rank === 2 ? values : reshape(values, [values.shape[0]!, -1]);
+    return this.layout.isTransposed === isTransposed ? matrix : transpose(matrix, [1, 0]);
   }
 }
 
@@ -88,10 +80,6 @@ export class QdqWeight extends Int8Weight {
   override product(x: Node, isTransposed: boolean): Node | undefined {
     const columns = this.columns(isTransposed);
     return columns && matmul(this.rounded(x), dequantizeLinear(columns, this.scale, undefined, 1));
-  }
-
-  override convolution(x: Node, attrs: ConvAttrs): Node {
-    return conv(this.rounded(x), this.dequantized(), attrs);
   }
 
   private rounded(x: Node): Node {
@@ -117,10 +105,6 @@ export class BlockWeight implements IntegerWeight {
   }
 
   rows(): undefined {
-    return undefined;
-  }
-
-  convolution(): undefined {
     return undefined;
   }
 

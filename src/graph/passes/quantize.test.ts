@@ -170,18 +170,23 @@ describe("quantize", () => {
     );
   });
 
-  test("convolves integers, padded ones too", async () => {
-    const pixels = input("pixels", "float32", [batch, 3, 8, 8]);
+  test("multiplies the tiles of a patch embedding, and leaves other convolutions to floats", async () => {
+    const pixels = input("pixels", "float32", [batch, 3, 9, 8]);
     const kernel = weight(6, 3, 2, 2);
-    const convolved: Graph = {
+    const embed = (padding: number): Graph => ({
       inputs: [pixels],
       parameters: new Map([[kernel, "kernel"]]),
-      outputs: { y: conv(pixels, kernel, { strides: 2, padding: 1 }) },
-    };
+      outputs: { y: conv(pixels, kernel, { strides: 2, padding }) },
+    });
     const plan: QuantizationPlan = { weights: { kernel: { kind: "int8", axis: 0, isTransposed: false } } };
-    const { float, quantized, graph } = await compare(convolved, plan, { pixels: normal([2, 3, 8, 8]) });
-    expect(opsOf(graph)).toContain("convInteger");
-    expect(relativeError(quantized, float)).toBeLessThan(0.03);
+    const given = { pixels: normal([2, 3, 9, 8]) };
+    const tiled = await compare(embed(0), plan, given);
+    expect(opsOf(tiled.graph)).toContain("integerMatmul");
+    expect(relativeError(tiled.quantized, tiled.float)).toBeLessThan(0.03);
+    expect(weightUses(embed(1))).toEqual([]);
+    const padded = await compare(embed(1), plan, given);
+    expect(opsOf(padded.graph)).toContain("dequantizeLinear");
+    expect(relativeError(padded.quantized, padded.float)).toBeLessThan(0.03);
   });
 
   test.each([

@@ -5,7 +5,7 @@ import { type Node, topologicalOrder } from "../node.ts";
 import type { IntegerWeight } from "../ops/quantized-weight.ts";
 
 /** Ways to use a weight; "other" has no form in integers. */
-export type WeightUse = "product" | "transposed product" | "rows" | "convolution" | "other";
+export type WeightUse = "product" | "transposed product" | "rows" | "other";
 
 export interface UsedWeight {
   readonly name: string;
@@ -50,10 +50,6 @@ class Witness implements IntegerWeight {
 
   rows(): undefined {
     this.note("rows");
-  }
-
-  convolution(x: Node): undefined {
-    this.note("convolution", x);
   }
 
   dequantized(): undefined {}

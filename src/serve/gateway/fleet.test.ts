@@ -10,6 +10,7 @@ import { messageOfAnswer, requestOfMessage, V2Service } from "../protocol/v2-pro
 import { BytesTensor } from "../protocol/v2-tensors.ts";
 import { addControl } from "./control.ts";
 import { Fleet } from "./fleet.ts";
+import { RemoteModels } from "./remote-models.ts";
 import { connectWorker } from "./worker-client.ts";
 
 interface StandIn {
@@ -169,6 +170,31 @@ describe("a fleet", () => {
     workers[0]!.behave = () => Promise.reject(new TesseraeError("runtime", "broken"));
     for (let at = 0; at < 40; at++) expect(await ask(fleet, `${at}`)).toBe("b");
     expect(fleet.workers.map(({ state }) => state)).toEqual(["ejected", "ready"]);
+  });
+
+  test("asks the only worker that refuses once", async () => {
+    const worker = await standIn("a");
+    worker.behave = () => Promise.reject(new OverloadError("full", 3));
+    const fleet = await fleetOf([worker]);
+    const error = await ask(fleet, "x").catch((reason) => reason);
+    expect([error.code, error.retryAfterSeconds, worker.asked]).toEqual(["overloaded", 3, ["x"]]);
+  });
+
+  test("repeats a stream elsewhere only while nothing of it was written", async () => {
+    const workers = [await standIn("a"), await standIn("b")];
+    for (const worker of workers)
+      worker.behave = () => Promise.reject(new TesseraeError("runtime", "broken"));
+    const model = await new RemoteModels(await fleetOf(workers)).host("echo");
+    const pieces: string[] = [];
+    const reading = (async () => {
+      for await (const piece of model.stream({ inputs: "x", parameters: {} })) pieces.push(piece);
+    })();
+    await expect(reading).rejects.toThrow("broken");
+    expect(pieces).toHaveLength(1);
+    for (const worker of workers) worker.behave = async () => undefined;
+    const again: string[] = [];
+    for await (const piece of model.stream({ inputs: "x", parameters: {} })) again.push(piece);
+    expect(again).toEqual([expect.stringMatching(/^[ab] $/), "writes"]);
   });
 
   test("sheds what would wait too long or too many, with the seconds to wait", async () => {

@@ -7,7 +7,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { RuntimeFailure, TesseraeError } from "../../errors.ts";
+import { type ErrorCode, RuntimeFailure, TesseraeError } from "../../errors.ts";
 import type { ModelStatus } from "../model-pool.ts";
 import { OverloadError } from "../problem.ts";
 import type { Discover } from "./discovery.ts";
@@ -25,7 +25,7 @@ const pollMs = 50;
 const defaultDeadlineMs = 60_000;
 /** Milliseconds that a request waits for a worker when there is none, as while the only one restarts. */
 const patienceMs = 5000;
-/** Workers that one request is sent to at most. */
+/** Times that one request is sent at most. */
 const maxAttempts = 4;
 
 export interface FleetOptions {
@@ -109,19 +109,20 @@ export class Fleet {
     const caller = signal ?? new AbortController().signal;
     const tried = new Set<WorkerLink>();
     this.budget.request();
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       if (!this.isServed(ref)) await this.untilServed(ref, caller, dueMs);
       const link = await this.queue.enter({ ref, cost, tried, signal: caller, dueMs });
       try {
-        const result = await link.call(cost, caller, (attempt) =>
-          work(link.client, { signal: attempt, deadlineMs: Math.max(1, dueMs - performance.now()) }),
+        const result = await link.call(cost, caller, (calling) =>
+          work(link.client, { signal: calling, deadlineMs: Math.max(1, dueMs - performance.now()) }),
         );
         this.queue.answered(cost);
         return result;
       } catch (error) {
         tried.add(link);
-        const isOver = caller.aborted || performance.now() >= dueMs || tried.size >= maxAttempts;
-        if (isOver || !maySucceedElsewhere(error) || !mayRepeat() || !this.budget.take()) throw error;
+        const isOver = caller.aborted || performance.now() >= dueMs || attempt === maxAttempts;
+        const isWorth = isLoss(error) || (isRefusal(error) && this.isElsewhere(ref, tried));
+        if (isOver || !isWorth || !mayRepeat() || !this.budget.take()) throw error;
         this.retries++;
       }
     }
@@ -174,6 +175,10 @@ export class Fleet {
     );
   }
 
+  private isElsewhere(ref: string, tried: ReadonlySet<WorkerLink>): boolean {
+    return this.workersOf(ref).some((link) => !tried.has(link));
+  }
+
   private isServed(ref: string): boolean {
     return this.workers.some((link) => link.has(ref) && (link.isUsable || link.isSuspect));
   }
@@ -198,7 +203,12 @@ export class Fleet {
   }
 }
 
-/** Nothing was answered, and the reason lies with the worker rather than with the request. */
-const maySucceedElsewhere = (error: unknown): boolean =>
-  error instanceof TesseraeError &&
-  ["interrupted", "unavailable", "overloaded", "runtime", "weight", "not_found"].includes(error.code);
+const hasCode = (error: unknown, codes: readonly ErrorCode[]): boolean =>
+  error instanceof TesseraeError && codes.includes(error.code);
+
+/** The worker went away with the request; any worker may answer it, that one too when it is back. */
+const isLoss = (error: unknown): boolean => hasCode(error, ["interrupted", "unavailable"]);
+
+/** The worker did not want it or could not do it, for reasons that need not be another's. */
+const isRefusal = (error: unknown): boolean =>
+  hasCode(error, ["overloaded", "runtime", "weight", "not_found"]);

@@ -1,5 +1,6 @@
 /** One model on whichever worker of a fleet is chosen. */
 
+import { SpanKind } from "@opentelemetry/api";
 import { TokenQueue } from "../../generation/token-queue.ts";
 import type { TaskName } from "../../models/model.ts";
 import { readsPictures } from "../../models/picture-tasks.ts";
@@ -16,6 +17,7 @@ import type { InferAnswer, InferRequest, TensorMetadata } from "../protocol/v2-m
 import { dtypeOf } from "../protocol/v2-tensors.ts";
 import { requestOf, resultIn } from "../protocol/v2-text.ts";
 import type { ServedModel } from "../served-models.ts";
+import { inSpan } from "../tracing.ts";
 import type { CallOptions, Fleet } from "./fleet.ts";
 
 export class RemoteModel implements ServedModel {
@@ -112,7 +114,12 @@ export class RemoteModel implements ServedModel {
     return this.fleet.call(this.asked, calling, async (client, left) => {
       const startMs = performance.now();
       const headers = headersOf(terms);
-      const answer = await client.infer({ name: this.asked }, request, { ...left, headers });
+      const answer = await inSpan(
+        "worker",
+        { "model.ref": this.asked },
+        () => client.infer({ name: this.asked }, request, { ...left, headers }),
+        SpanKind.CLIENT,
+      );
       const { name } = this.status;
       this.model = { name, ref: answer.version === "" ? name : `${name}@${answer.version}` };
       this.learnLatency(this.model.ref, performance.now() - startMs);

@@ -4,6 +4,7 @@ import { RequestError, RuntimeFailure, TesseraeError } from "../../errors.ts";
 import type { PredictOptions, Question } from "../model-host.ts";
 import type { ModelStatus } from "../model-pool.ts";
 import type { ServedModel, ServedModels } from "../served-models.ts";
+import { inSpan } from "../tracing.ts";
 import { factsOf, type LiveState, type ModelFacts } from "./model-facts.ts";
 import { type Route, route } from "./route.ts";
 import type { RouteQuery } from "./route-query.ts";
@@ -33,7 +34,15 @@ export class RoutedModels implements ServedModels {
    * @throws RequestError when the request wants nothing that is known; RequestError, code not_found, when
    * no model fits; RuntimeFailure, code unavailable, when those that fit are away.
    */
-  async hostFor(query: RouteQuery): Promise<ServedModel> {
+  hostFor(query: RouteQuery): Promise<ServedModel> {
+    return inSpan("route", {}, async (span) => {
+      const model = await this.choose(query);
+      span.setAttribute("model.ref", model.model.ref);
+      return model;
+    });
+  }
+
+  private async choose(query: RouteQuery): Promise<ServedModel> {
     if (query.model !== undefined && !this.isRouted(query)) return this.models.host(query.model);
     const decision = await this.explain(query);
     const [first] = decision.candidates;

@@ -11,6 +11,8 @@ const settleMs = 100;
 
 export interface RulesFile {
   readonly current: Rules;
+  /** Reads the file now. @throws ConfigError when it does not hold; the rules before stay. */
+  reload(): Promise<void>;
   close(): void;
 }
 
@@ -22,27 +24,25 @@ export async function watchRules(path: string, tell: (message: string) => void):
   let text = await readText(path);
   let current = parseRules(text, path);
   const reload = async (): Promise<void> => {
-    try {
-      const changed = await readText(path);
-      if (changed === text) return;
-      text = changed;
-      current = parseRules(text, path);
-      tell(`${path}: new rules hold`);
-    } catch (error) {
-      tell(`${(error as Error).message}\nthe rules before stay`);
-    }
+    const changed = await readText(path);
+    if (changed === text) return;
+    text = changed;
+    current = parseRules(text, path);
+    tell(`${path}: new rules hold`);
   };
+  const tellWhyNot = (error: Error): void => tell(`${error.message}\nthe rules before stay`);
   let timer: NodeJS.Timeout | undefined;
   // The folder is watched: a file that is replaced by rename, and Kubernetes' links to a folder, are another file after.
   const watcher = watch(dirname(resolve(path)), { persistent: false }, (_, name) => {
     if (name !== basename(path) && name !== "..data") return;
     clearTimeout(timer);
-    timer = setTimeout(() => void reload(), settleMs).unref();
+    timer = setTimeout(() => void reload().catch(tellWhyNot), settleMs).unref();
   });
   return {
     get current() {
       return current;
     },
+    reload,
     close: () => {
       clearTimeout(timer);
       watcher.close();

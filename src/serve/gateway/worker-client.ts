@@ -1,7 +1,7 @@
 /** Calls from a gateway to one worker: status and swaps of Tesserae's own, predictions by the Open Inference Protocol. */
 
 import {
-  type ChannelOptions,
+  type ClientOptions,
   type ClientReadableStream,
   credentials,
   Metadata,
@@ -9,6 +9,7 @@ import {
 } from "@grpc/grpc-js";
 import { RuntimeFailure, TesseraeError } from "../../errors.ts";
 import type { GenerationDetails } from "../../tasks/text-generation.ts";
+import { sendKey } from "../access/grpc-guard.ts";
 import type { ModelStatus } from "../model-pool.ts";
 import type { Question } from "../model-worker.ts";
 import { errorOfStatus } from "../protocol/grpc-errors.ts";
@@ -41,18 +42,23 @@ export interface WorkerClient extends Pick<V2Client, "infer" | "modelMetadata" |
 }
 
 /** A worker that was away is found again within a second. */
-const reconnecting: ChannelOptions = {
+const reconnecting: ClientOptions = {
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1000,
 };
 
 /**
  * Connects to `host:port` when it is first called. Servers that are not Tesserae's, such as Triton, cannot list their
- * models: they are asked for those of `knownModels`.
+ * models: they are asked for those of `knownModels`. `key` is sent with every call, where the worker asks for one.
  */
-export function connectWorker(address: string, knownModels: () => readonly string[]): WorkerClient {
-  const control = new ControlService(address, credentials.createInsecure(), reconnecting);
-  const v2 = new GrpcV2Client(address, { channel: reconnecting });
+export function connectWorker(
+  address: string,
+  knownModels: () => readonly string[],
+  key?: string,
+): WorkerClient {
+  const channel = { ...reconnecting, ...(key !== undefined && { interceptors: [sendKey(key)] }) };
+  const control = new ControlService(address, credentials.createInsecure(), channel);
+  const v2 = new GrpcV2Client(address, { channel });
   const ask = <Answer>(method: "Status" | "Swap", message: object, timeoutMs: number): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const deadline = { deadline: Date.now() + timeoutMs };

@@ -4,20 +4,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { defaultLimits, parseBody } from "../limits.ts";
 import { piecesOf } from "../protocol/generated-events.ts";
-import {
-  addV2Service,
-  closeGrpc,
-  createGrpcServer,
-  type GrpcAddress,
-  listenGrpc,
-} from "../protocol/v2-grpc.ts";
-import { buildServing, type ServerOptions } from "../server.ts";
+import { addGrpc } from "../protocol/grpc-front.ts";
+import type { GrpcAddress } from "../protocol/v2-grpc.ts";
+import { buildServing, type OwnServing, type ServerOptions } from "../server.ts";
 import { addControl, type Controls } from "./control.ts";
 
 export interface WorkerServer {
   /** Not listening yet. */
   readonly http: FastifyInstance;
   readonly grpcPort: number;
+  readonly serving: OwnServing;
   /** Tells gateways that it ends, answers all that has arrived, and ends. */
   close(): Promise<void>;
 }
@@ -29,7 +25,6 @@ const noticeMs = 1200;
 export async function startWorker(options: ServerOptions, address: GrpcAddress): Promise<WorkerServer> {
   const serving = await buildServing(options);
   const limits = { ...defaultLimits, ...options.limits };
-  const grpc = createGrpcServer(Math.ceil((limits.maxImageBytes * 4) / 3));
   const controls: Controls = {
     isReady: () => serving.service.isReady(),
     models: () => serving.pool.status(),
@@ -39,16 +34,19 @@ export async function startWorker(options: ServerOptions, address: GrpcAddress):
       return yield* piecesOf(host, parseBody(JSON.parse(question), limits), terms);
     },
   };
-  addV2Service(grpc, serving.service, (error) => serving.http.log.error(error));
-  addControl(grpc, controls);
-  const grpcPort = await listenGrpc(grpc, address);
+  const grpcPort = await addGrpc(serving, {
+    address,
+    limits,
+    keys: options.guard?.keys,
+    addServices: (server) => addControl(server, controls),
+  });
   return {
     http: serving.http,
     grpcPort,
+    serving,
     close: async () => {
       serving.state.isClosing = true;
       await sleep(noticeMs);
-      await closeGrpc(grpc);
       await serving.http.close();
     },
   };

@@ -12,6 +12,8 @@ const statuses: Readonly<Record<ErrorCode, status>> = {
   image: status.INVALID_ARGUMENT,
   weight: status.FAILED_PRECONDITION,
   request: status.INVALID_ARGUMENT,
+  unauthorized: status.UNAUTHENTICATED,
+  forbidden: status.PERMISSION_DENIED,
   not_found: status.NOT_FOUND,
   unsupported: status.UNIMPLEMENTED,
   overloaded: status.RESOURCE_EXHAUSTED,
@@ -41,6 +43,8 @@ export function statusOf(error: unknown): { code: status; details: string; metad
 const codes: Readonly<Partial<Record<status, ErrorCode>>> = {
   [status.INVALID_ARGUMENT]: "request",
   [status.NOT_FOUND]: "not_found",
+  [status.UNAUTHENTICATED]: "unauthorized",
+  [status.PERMISSION_DENIED]: "forbidden",
   [status.UNIMPLEMENTED]: "unsupported",
   [status.RESOURCE_EXHAUSTED]: "overloaded",
   [status.UNAVAILABLE]: "unavailable",

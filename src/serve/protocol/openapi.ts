@@ -76,7 +76,7 @@ function documentOf(routes: readonly DocumentedRoute[]): object {
 
 function operationOf(
   path: string,
-  { summary, tag, body, files, answer, streams, hasTerms }: Operation,
+  { summary, tag, query, body, files, answer, streams, hasTerms }: Operation,
 ): object {
   const requestTypes = { ...(body && { "application/json": contentOf(body, "input") }), ...described(files) };
   const answerTypes = {
@@ -86,7 +86,11 @@ function operationOf(
   return {
     summary,
     tags: [tag],
-    parameters: [...pathParameters(path), ...(hasTerms ? termParameters : [])],
+    parameters: [
+      ...pathParameters(path),
+      ...(query ? queryParameters(query) : []),
+      ...(hasTerms ? termParameters : []),
+    ],
     ...(Object.keys(requestTypes).length > 0 && { requestBody: { required: true, content: requestTypes } }),
     responses: {
       200: { description: "The answer", content: answerTypes },
@@ -112,6 +116,13 @@ const pathParameters = (path: string): object[] =>
     in: "path",
     required: true,
     schema: { type: "string" },
+  }));
+
+const queryParameters = (schema: z.ZodObject): object[] =>
+  Object.entries(schema.shape).map(([name, field]) => ({
+    name,
+    in: "query",
+    schema: jsonSchema(field as z.ZodType, "input"),
   }));
 
 const termParameters: readonly object[] = [

@@ -6,6 +6,8 @@ export interface Operation {
   readonly summary: string;
   /** The heading it stands under. */
   readonly tag: string;
+  /** Schema of the query string. */
+  readonly query?: z.ZodObject;
   /** Schema of a JSON body. */
   readonly body?: z.ZodType;
   /** Other media types of the body, each with what it holds. */

@@ -10,6 +10,7 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { RuntimeFailure } from "../../errors.ts";
+import { traceHeaders } from "../tracing.ts";
 import { errorOfStatus } from "./grpc-errors.ts";
 import type { V2CallOptions, V2Client, V2ModelName } from "./v2-client.ts";
 import type { InferAnswer, InferRequest, ModelMetadata, ServerMetadata } from "./v2-messages.ts";
@@ -112,7 +113,8 @@ export class GrpcV2Client implements V2Client {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(wentAway(this.address));
       const metadata = new Metadata();
-      for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+      for (const [name, value] of Object.entries({ ...headers, ...traceHeaders() }))
+        metadata.set(name, value);
       const deadline = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
       const run = (this.client as unknown as Record<string, Method>)[method]!.bind(this.client);
       const call = run(message, metadata, deadline, (error, answer) => {

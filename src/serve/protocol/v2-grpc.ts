@@ -4,10 +4,13 @@ import {
   type handleUnaryCall,
   Server,
   ServerCredentials,
+  type ServerInterceptor,
   type ServerUnaryCall,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { SpanKind } from "@opentelemetry/api";
 import { ConfigError, TesseraeError } from "../../errors.ts";
+import { forCaller, inSpan } from "../tracing.ts";
 import { statusOf } from "./grpc-errors.ts";
 import { termsOf } from "./terms.ts";
 import {
@@ -29,8 +32,15 @@ export interface GrpcAddress {
 type Call<Request> = ServerUnaryCall<Request, unknown>;
 
 /** A server that takes requests of this size, on which services are added before it listens. */
-export const createGrpcServer = (maxRequestBytes: number): Server =>
-  new Server({ "grpc.max_receive_message_length": maxRequestBytes, "grpc.max_send_message_length": -1 });
+export const createGrpcServer = (
+  maxRequestBytes: number,
+  interceptors: readonly ServerInterceptor[] = [],
+): Server =>
+  new Server({
+    "grpc.max_receive_message_length": maxRequestBytes,
+    "grpc.max_send_message_length": -1,
+    interceptors: [...interceptors],
+  });
 
 /** `onDefect` is told of errors that were not thrown on purpose. */
 export const addV2Service = (
@@ -84,12 +94,16 @@ async function infer(service: V2Service, call: Call<InferRequestMessage>): Promi
   const controller = new AbortController();
   call.on("cancelled", () => controller.abort());
   const model = { name: request.model_name, version: request.model_version };
-  const terms = termsOf((name) => metadata.get(name)[0]?.toString());
-  const answer = await service.infer(model, requestOfMessage(request), {
-    ...terms,
-    ...deadlineOf(call),
-    signal: controller.signal,
-  });
+  const header = (name: string): unknown => metadata.get(name)[0]?.toString();
+  const options = { ...termsOf(header), ...deadlineOf(call), signal: controller.signal };
+  const answer = await forCaller(header, () =>
+    inSpan(
+      "ModelInfer",
+      { "rpc.system": "grpc", "rpc.service": "inference.GRPCInferenceService" },
+      () => service.infer(model, requestOfMessage(request), options),
+      SpanKind.SERVER,
+    ),
+  );
   return messageOfAnswer(answer);
 }
 
