@@ -31,7 +31,7 @@ async function computeAll() {
     const batch = waiting.splice(0, maxBatch);
     try {
       const answers = await classify(batch.map(({ text }) => text));
-      batch.forEach(({ resolve }, at) => resolve([answers[at]]));
+      for (const [at, { resolve }] of batch.entries()) resolve([answers[at]]);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

@@ -13,6 +13,7 @@ const subpaths = Object.values(exports)
 const workers = [
   "runtime/session-worker",
   "generation/generator-worker",
+  "retrieval/search-worker",
   "serve/model-worker",
   "train/step-worker",
 ];

@@ -17,6 +17,7 @@ const layers = [
   ["train"],
   ["store", "parity"],
   ["tasks"],
+  ["retrieval"],
   ["compress"],
   ["export"],
   ["explain"],

@@ -36,6 +36,7 @@ describe("tesserae", () => {
       "explain",
       "serve",
       "bench",
+      "export",
       "info",
       "list",
       "rm",

@@ -69,7 +69,7 @@ function kinds(text: string): QuantizationKind[] {
 }
 
 /** "10", "10ms" or "0.01s". */
-export function milliseconds(text: string): number {
+function milliseconds(text: string): number {
   const [, number, unit] = /^([\d.]+) ?(ms|s)?$/.exec(text) ?? [];
   const value = Number(number) * (unit === "s" ? 1000 : 1);
   if (value > 0) return value;
@@ -79,7 +79,7 @@ export function milliseconds(text: string): number {
 const units: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 
 /** "5000000", "500kB" or "5MB". */
-export function bytes(text: string): number {
+function bytes(text: string): number {
   const [, number, unit = ""] = /^([\d.]+) ?([kmg])?b?$/i.exec(text) ?? [];
   const value = Number(number) * units[unit.toLowerCase()]!;
   if (value > 0) return value;

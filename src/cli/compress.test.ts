@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
+import { tinyVit, writeTinyImageModel, writeTinyImages } from "../../test/support/tiny-images.ts";
 import { tinyConfig, withLabels, writeTinyModel } from "../../test/support/tiny-model.ts";
 import { cliIn, ended } from "./run-cli.test-data.ts";
 
@@ -89,6 +90,32 @@ describe("tesserae compress", () => {
     expect(other.stderr).not.toContain("searches in");
     expect(records("runs/other")).toHaveLength(1);
   }, 120_000);
+
+  test("teaches students of pictures that read larger patches", async () => {
+    await writeTinyImages(join(folder, "photos"), 6);
+    const names = readdirSync(join(folder, "photos")).sort();
+    const config = { ...tinyVit, hidden_size: 64, intermediate_size: 128, ...withLabels(...names) };
+    await writeTinyImageModel(join(folder, "vit"), config);
+    const photos = ["--data", "photos", "--validation", "photos", "--threads", "1", "--teacher-copies", "1"];
+    const student = ["--layers", "1", "--widths", "32", "--set", "patch_size=8", "--epochs", "1"];
+    const flags = [...photos, ...student, "--kinds", "dynamic", "--max-drop", "100", "--name", "fast"];
+    const { code, stdout } = await run(["compress", "./vit", ...flags, "--json"]);
+    const { trials, isMet } = JSON.parse(stdout);
+    expect([code, isMet]).toEqual([0, true]);
+    expect(trials.map(({ name }: { name: string }) => name)).toContain("layers 1, width 32");
+  }, 60_000);
+
+  test("tries every patience of a model with classifiers on its layers", async () => {
+    const layers = { num_hidden_layers: 3, ...withLabels("no", "yes") };
+    const config = tinyConfig("BertForSequenceClassificationWithPabee", layers);
+    await writeTinyModel(join(folder, "pabee"), config);
+    const flags = ["--layers", "0", "--kinds", "dynamic", "--max-drop", "100", "--name", "early"];
+    const { stdout } = await run(["compress", "./pabee", ...data, ...flags, "--json"]);
+    const { trials } = JSON.parse(stdout);
+    const exits = trials.filter(({ variant }: { variant?: string }) => variant?.startsWith("exit-"));
+    expect(exits.map(({ variant }: { variant: string }) => variant)).toEqual(["exit-1", "exit-2"]);
+    for (const { figures } of exits) expect(figures.accuracy).toBeGreaterThanOrEqual(0);
+  }, 60_000);
 
   test("says what is missing", async () => {
     const { code, stderr } = await run(["compress", "./teacher", "--data", "train.csv"]);

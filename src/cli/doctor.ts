@@ -7,6 +7,8 @@ import { freemem, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
 import type { Command } from "commander";
+import { hasIntegerDotProducts } from "../compress/cpu.ts";
+import { type EnergySource, energySource } from "../runtime/energy.ts";
 import { listProviders } from "../runtime/providers.ts";
 import { availableThreads } from "../runtime/threads.ts";
 import { defaultStoreRoot } from "../store/store.ts";
@@ -34,6 +36,8 @@ export function doctorCommand(): Command {
       engineCheck(),
       ...(await providerChecks()),
       { name: "threads", value: String(availableThreads()), isRequired: true },
+      int8Check(),
+      await energyCheck(),
       memoryCheck(),
       await folderCheck("store", defaultStoreRoot()),
       await folderCheck("hub cache", getHFHubCachePath()),
@@ -68,6 +72,27 @@ async function providerChecks(): Promise<Check[]> {
     isRequired: name === "cpu",
     problem,
   }));
+}
+
+/** Without such instructions, sums of two 8-bit products saturate and weights are kept in 7 bits. */
+function int8Check(): Check {
+  const value = hasIntegerDotProducts() ? "dot products in hardware (VNNI)" : "7-bit weights";
+  return { name: "INT8", value, isRequired: false };
+}
+
+const energyValues: Readonly<Record<EnergySource, string>> = {
+  rapl: "counted by the processor (RAPL)",
+  configured: "TESSERAE_CPU_WATTS × time",
+  assumed: "assumed watts × time",
+};
+
+async function energyCheck(): Promise<Check> {
+  const source = await energySource();
+  const problem =
+    source === "assumed"
+      ? "the counters in /sys/class/powercap cannot be read; set TESSERAE_CPU_WATTS to the processor's"
+      : undefined;
+  return { name: "energy", value: energyValues[source], isRequired: false, problem };
 }
 
 function memoryCheck(): Check {

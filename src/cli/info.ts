@@ -3,6 +3,8 @@
 import type { Command } from "commander";
 import type { GraphCost } from "../graph/cost.ts";
 import { readConfig } from "../models/config.ts";
+import type { TaskName } from "../models/model.ts";
+import { readsPicturesAlone } from "../models/picture-tasks.ts";
 import { architectureOf } from "../models/registry.ts";
 import { Catalog } from "../store/catalog.ts";
 import type { Lineage } from "../store/manifest.ts";
@@ -88,6 +90,9 @@ async function readInfo(ref: string, { batch, length, measure }: InfoOptions): P
   };
 }
 
+const showSizes = (task: string, { batch, length }: InputSizes): string =>
+  readsPicturesAlone(task as TaskName) ? `a batch of ${batch}` : `a batch of ${batch} × ${length} tokens`;
+
 function showInfo({ files, lineage, metrics, variants, cost, ...info }: ModelInfo): string {
   const pairs: [string, string][] = [
     ["model", `${info.ref} (${info.source})`],
@@ -95,7 +100,7 @@ function showInfo({ files, lineage, metrics, variants, cost, ...info }: ModelInf
     ["architecture", info.architecture],
     ["task", info.task],
     ["parameters", showCount(info.parameters)],
-    ...showCost(cost, `a batch of ${cost.batch} × ${cost.length} tokens`, cost.measured),
+    ...showCost(cost, showSizes(info.task, cost), cost.measured),
   ];
   if (info.labels) pairs.push(["labels", info.labels.join(", ")]);
   if (Object.keys(metrics).length > 0) pairs.push(["metrics", showMetrics(metrics)]);

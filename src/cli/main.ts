@@ -16,6 +16,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   eval: async () => (await import("./eval.ts")).evalCommand(),
   predict: async () => (await import("./predict.ts")).predictCommand(),
   capfilt: async () => (await import("./capfilt.ts")).capfiltCommand(),
+  index: async () => (await import("./make-index.ts")).indexCommand(),
+  search: async () => (await import("./search.ts")).searchCommand(),
   explain: async () => (await import("./explain.ts")).explainCommand(),
   serve: async () => (await import("./serve.ts")).serveCommand(),
   worker: async () => (await import("./worker.ts")).workerCommand(),

@@ -1,6 +1,6 @@
 /** Options of `tesserae predict` for models that read pictures together with words. */
 
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { RequestError } from "../errors.ts";
 import type { PredictInput } from "./predict-inputs.ts";
 
@@ -9,6 +9,8 @@ export interface PictureFlags {
   readonly template?: readonly string[];
   readonly question?: string;
   readonly prompt?: string;
+  /** [height, width] in pixels. */
+  readonly imageSize?: readonly [number, number];
 }
 
 export function addPictureOptions(command: Command): Command {
@@ -19,13 +21,29 @@ export function addPictureOptions(command: Command): Command {
       "zero-shot: texts for each label, {} being the label; default: This is a photo of {}.",
     )
     .option("--question <text>", "questions about pictures: what is asked of each")
-    .option("--prompt <text>", "captions: what they begin with");
+    .option("--prompt <text>", "captions: what they begin with")
+    .option(
+      "--image-size <pixels>",
+      "classes and features of pictures: read them at this size, N or HEIGHTxWIDTH; default: the size of training",
+      sides,
+    );
 }
 
 /** The flags under their names in the library; only those that were given. */
-export function pictureParameters({ labels, template, prompt }: PictureFlags): object {
-  const parameters = { candidate_labels: labels, hypothesis_template: template, prompt };
+export function pictureParameters({ labels, template, prompt, imageSize }: PictureFlags): object {
+  const parameters = {
+    candidate_labels: labels,
+    hypothesis_template: template,
+    prompt,
+    image_size: imageSize,
+  };
   return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
+}
+
+function sides(text: string): [number, number] {
+  const [, height, width = height] = /^(\d+)(?:x(\d+))?$/.exec(text) ?? [];
+  if (Number(height) > 0 && Number(width) > 0) return [Number(height), Number(width)];
+  throw new InvalidArgumentError("It must be a number of pixels, or two as in 224x320.");
 }
 
 /** Pictures as a task asks for them. @throws RequestError when what it asks beside them is missing. */

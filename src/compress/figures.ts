@@ -12,6 +12,7 @@ import { compareLatency } from "./latency.ts";
 import { rowScores } from "./row-scores.ts";
 import { batchesOf, feedsFor, sampleBatches } from "./sample-batches.ts";
 import { openServing } from "./serving-session.ts";
+import { floatSize } from "./store-quantized.ts";
 
 export interface Figures {
   readonly accuracy: number;
@@ -33,13 +34,16 @@ export interface Figures {
   readonly millijoules: number;
 }
 
-/** Examples that are timed one by one, examples of a timed batch, and how often each is run. */
-const [timedExamples, batchSize, timedTurns] = [20, 32, 5];
+/** Examples that are timed one by one, and how often. */
+const [timedExamples, timedTurns] = [20, 5];
+/** Examples of a timed batch, and how often it is run. */
+const [batchSize, batchTurns] = [32, 15];
 
 /** The teacher that all are measured against. */
 export interface Yardstick {
   readonly session: Session;
   readonly scores: readonly number[];
+  /** Of its weights as float32, in which it computes. */
   readonly sizeBytes: number;
 }
 
@@ -58,7 +62,7 @@ export async function yardstickOf(
   return {
     session,
     scores: await rowScores(session, task, dataset),
-    sizeBytes: await weightsSize(folder),
+    sizeBytes: await floatSize(folder),
   };
 }
 
@@ -79,7 +83,7 @@ export async function measure(
   const many = (await batchesOf(dataset, [first])).map((batch) => feedsFor(session.inputs, batch));
   const sessions = [teacher.session, session];
   const [teacherLatencyMs = 0, latencyMs = 0] = await compareLatency(sessions, single, timedTurns);
-  const [teacherBatchMs = 0, batchMs = 0] = await compareLatency(sessions, many, timedTurns);
+  const [teacherBatchMs = 0, batchMs = 0] = await compareLatency(sessions, many, batchTurns);
   return {
     accuracy,
     accuracyInterval: wilsonInterval(accuracy, scores.length),

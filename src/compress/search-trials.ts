@@ -5,7 +5,6 @@ import { ConfigError, RuntimeFailure } from "../errors.ts";
 import { type ConfigJson, readConfig } from "../models/config.ts";
 import { architectureOf } from "../models/registry.ts";
 import type { StoredVariant } from "../store/variants.ts";
-import { variantsFolder } from "../weights/variant-folder.ts";
 import { addEarlyExit } from "./early-exit-variant.ts";
 import { type Examples, measure, type Yardstick } from "./figures.ts";
 import { checkGolden } from "./gate.ts";
@@ -120,10 +119,6 @@ function mostPatienceOf(config: ConfigJson): number {
   if (architectureOf(config).variant !== "early-exit") return 0;
   return Math.min(mostPatience, Number(config.num_hidden_layers ?? config.n_layers) - 1);
 }
-
-/** Where a variant or a model of a trial lies. */
-export const folderOfTrial = (path: string, { model, variant }: Trial): string =>
-  variant === undefined ? join(path, model) : join(path, model, variantsFolder, variant);
 
 const stopped = (): RuntimeFailure =>
   new RuntimeFailure("compress: stopped; the same command goes on after the last finished trial", {

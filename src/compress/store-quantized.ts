@@ -114,7 +114,7 @@ const variantName = (kind: QuantizationKind, blockBits: 4 | 8): string =>
   ({ dynamic: "int8", static: "int8-static", "weight-only": `int${blockBits}-weights`, fp16: "fp16" })[kind];
 
 /** Bytes of a checkpoint's tensors as float32, in which they are computed. */
-async function floatSize(folder: string): Promise<number> {
+export async function floatSize(folder: string): Promise<number> {
   const checkpoint = await openCheckpoint(folder);
   try {
     return [...checkpoint.entries.values()].reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);

@@ -28,6 +28,17 @@ export function pixelsOf(where: string, { pixel_values }: Inputs): Node {
   return pixel_values;
 }
 
+/** The same of a model whose positions are for one size. @throws ConfigError for a picture of another. */
+export function pixelsOfSize(where: string, inputs: Inputs, imageSize: readonly [number, number]): Node {
+  const pixels = pixelsOf(where, inputs);
+  const given = pixels.shape.slice(2);
+  if (given.join() === imageSize.join()) return pixels;
+  throw new ConfigError(
+    `${where}: pictures must have ${imageSize.join(" × ")} pixels, for which its positions are; got ${given.join(" × ")}`,
+    { code: "unsupported" },
+  );
+}
+
 interface LossConfig {
   readonly problemType?: ProblemType | undefined;
   readonly labelSmoothing?: number | undefined;

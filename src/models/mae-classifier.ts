@@ -17,7 +17,7 @@ import { LayerNorm } from "../nn/norm.ts";
 import type { NameMap } from "../weights/names.ts";
 import { rate, size } from "./config.ts";
 import { architecturesOf } from "./family.ts";
-import { classified, imageInput, imageLabels, pixelsOf } from "./image-heads.ts";
+import { classified, imageInput, imageLabels, pixelsOfSize } from "./image-heads.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 import { runTimmLayers, type TimmLayer, timmLayers } from "./timm-layers.ts";
 import { gridOf, imageSize, PatchEmbedding } from "./vit-layers.ts";
@@ -77,7 +77,7 @@ export class MaeClassifier implements Model {
 
   /** `pixel_values` [B, C, H, W] of the config's size. Captures `block_output.N` and `pooled`. */
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const pixels = pixelsOf("MAE", inputs);
+    const pixels = pixelsOfSize("MAE", inputs, this.config.imageSize);
     const classTokens = broadcastTo(this.classToken, [pixels.shape[0]!, 1, this.config.embedDim]);
     const tokens = add(concat([classTokens, this.patches.forward(pixels)], 1), this.positions);
     const pooled = ctx.capture("pooled", this.pool(runTimmLayers(ctx, this.blocks, tokens)));

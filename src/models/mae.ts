@@ -22,7 +22,7 @@ import { gridSinusoids } from "../nn/positions-grid.ts";
 import type { Dim } from "../tensor/dims.ts";
 import type { NameMap } from "../weights/names.ts";
 import { size } from "./config.ts";
-import { pixelsOf } from "./image-heads.ts";
+import { pixelsOfSize } from "./image-heads.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 import {
   gridOf,
@@ -172,7 +172,7 @@ export class ViTMAEForPreTraining implements Model {
 
   /** `pixel_values` [B, C, H, W] of the config's size, `noise` [B, N]: the patches with the least of it are seen. */
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const pixels = pixelsOf("MAE", inputs);
+    const pixels = pixelsOfSize("MAE", inputs, this.config.imageSize);
     if (!inputs.noise)
       throw new ConfigError('MAE: the input "noise" is missing; it chooses the visible patches');
     const { maskRatio, patchSize, imageSize, normPixLoss } = this.config;

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { WeightError } from "../errors.ts";
+import { ConfigError, WeightError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type ExternalTensor, encodeOnnx } from "../graph/onnx/encode.ts";
 import type { OptimiseOptions } from "../graph/passes/optimise.ts";
@@ -17,12 +17,14 @@ import { readPreprocessor } from "../vision/preprocessor-config.ts";
 import { assertNames } from "../weights/assert-names.ts";
 import { type Checkpoint, type CheckpointEntry, openCheckpoint } from "../weights/checkpoint.ts";
 import { storedDTypeOf } from "../weights/stored-dtype.ts";
+import { isVariantFolder } from "../weights/variant-folder.ts";
 import { type ConfigJson, readConfig } from "./config.ts";
 import { exitRuleOf, isEarlyExit, notEarlyExit } from "./early-exit.ts";
 import { vitOfMae } from "./mae-encoder.ts";
-import type { Architecture, TaskName } from "./model.ts";
+import type { Architecture, InputSpec, TaskName } from "./model.ts";
 import { quantizationOf } from "./quantization.ts";
 import { architectureFor, architectureOf } from "./registry.ts";
+import { type ImageSides, SizedSessions } from "./sized-sessions.ts";
 import { traceStages } from "./stages.ts";
 import { graphFor, isPlain, plainTarget, type Target, targetOf } from "./target.ts";
 import { storedNames, traceInference, usedGraph } from "./trace.ts";
@@ -55,6 +57,8 @@ export interface OpenModel extends OpenFolder {
 /** A model that answers to pictures. */
 export interface OpenImageModel extends OpenFolder {
   readonly preprocessor: ImagePreprocessor;
+  /** The same model for pictures of other sizes. */
+  readonly otherSizes: SizedSessions;
 }
 
 /** How a session is opened: in a thread of its own, or in the calling one. */
@@ -80,7 +84,26 @@ export const openImageModel = (
 ): Promise<OpenImageModel> =>
   openFolder(folder, options, open, async () => ({
     preprocessor: new ImagePreprocessor(await readPreprocessor(folder)),
+    otherSizes: new SizedSessions((imageSize) => openAtSize(folder, imageSize, options, open)),
   }));
+
+/** @throws ConfigError for a size that the model cannot read, and for a variant, whose graph is of one size. */
+async function openAtSize(
+  folder: string,
+  imageSize: ImageSides,
+  { capture, as, patience: _, ...given }: OpenOptions,
+  open: SessionOpener,
+): Promise<Session> {
+  if (isVariantFolder(folder)) {
+    throw new ConfigError(
+      `${folder}: a variant reads pictures of one size; leave out the image size, or ask the model that it is made of`,
+      { code: "unsupported" },
+    );
+  }
+  const { target, settled } = await targetOf(given);
+  const source = await encodeModel(folder, { capture, target, imageSize, ...(as && { as }) });
+  return open({ ...source, name: folder }, settled);
+}
 
 /** `read` reads the folder's other files while the session opens. */
 async function openFolder<Files>(
@@ -119,21 +142,38 @@ export interface EncodedModel {
   readonly weightsFolder: string;
 }
 
+interface EncodeOptions extends Pick<OpenOptions, "capture" | "as"> {
+  readonly target?: Target;
+  /** Of the pictures; default: the config's. */
+  readonly imageSize?: ImageSides;
+}
+
 /** The ONNX model of a folder's checkpoint: a graph whose weights are external data in its safetensors files. */
 export async function encodeModel(
   folder: string,
-  { capture = [], as, target }: Pick<OpenOptions, "capture" | "as"> & { readonly target?: Target } = {},
+  { capture = [], as, target, imageSize }: EncodeOptions = {},
 ): Promise<EncodedModel> {
   const config = await readConfig(folder);
   const architecture = architectureAs(config, folder, as);
   const model = architecture.build(config);
   const names = storedNames(architecture, model);
-  const specs = architecture.inputs(config).filter(({ isLabel }) => !isLabel);
+  const specs = atSize(
+    architecture.inputs(config).filter(({ isLabel }) => !isLabel),
+    imageSize,
+  );
   const graph = traceInference(model, names, specs, { capture });
   const { last_hidden_state } = graph.outputs;
   const wanted = as && last_hidden_state ? usedGraph({ last_hidden_state }, graph.inputs, names) : graph;
   return encodeGraph(folder, architecture, wanted, { target });
 }
+
+/** Inputs whose pictures have another size. */
+const atSize = (specs: readonly InputSpec[], imageSize: ImageSides | undefined): readonly InputSpec[] =>
+  imageSize
+    ? specs.map((spec) =>
+        spec.name === "pixel_values" ? { ...spec, axes: [...spec.axes.slice(0, 2), ...imageSize] } : spec,
+      )
+    : specs;
 
 /** The config's own architecture, or its family's for another task; a pretrained MAE is a ViT then. */
 const architectureAs = (config: ConfigJson, where: string, as: TaskName | undefined): Architecture =>

@@ -170,7 +170,7 @@ class SwinBlock {
     const grid = gridOf(map);
     if (Math.min(...grid) < side) {
       throw new ConfigError(
-        `Swin: a map of ${grid.join(" × ")} cells is smaller than a window of ${side}; give a larger image`,
+        `Swin: a map of ${grid.join(" × ")} cells is smaller than a window of ${side}; give an image at least as large as those of training`,
       );
     }
     const by = this.isShifted && Math.min(...grid) > side ? Math.floor(side / 2) : 0;

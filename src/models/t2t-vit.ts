@@ -21,7 +21,7 @@ import { softSplit } from "../nn/patches.ts";
 import { sinusoidTable } from "../nn/positions.ts";
 import { rate, size } from "./config.ts";
 import { architecturesOf } from "./family.ts";
-import { classified, imageInput, imageLabels, pixelsOf } from "./image-heads.ts";
+import { classified, imageInput, imageLabels, pixelsOfSize } from "./image-heads.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 import { runTimmLayers, type TimmLayer, TimmMlp, timmLayers } from "./timm-layers.ts";
 import { imageSize } from "./vit-layers.ts";
@@ -201,7 +201,7 @@ export class T2TViT implements Model {
 
   /** `pixel_values` [B, C, H, W] of the config's size. */
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const tokens = this.tokens_to_token.forward(ctx, pixelsOf("T2T-ViT", inputs));
+    const tokens = this.tokens_to_token.forward(ctx, pixelsOfSize("T2T-ViT", inputs, this.config.imageSize));
     const classTokens = broadcastTo(this.cls_token, [tokens.shape[0]!, 1, this.config.embedDim]);
     const placed = ctx.dropout(add(concat([classTokens, tokens], 1), this.pos_embed), this.config.dropRate);
     const hidden = this.norm.forward(runTimmLayers(ctx, this.blocks, placed));

@@ -67,7 +67,7 @@ export function gridOf(
 ): [number, number] {
   if (height! % rows !== 0 || width! % columns !== 0) {
     throw new ConfigError(
-      `${where}: an image of ${height} × ${width} pixels does not divide into patches of ${rows} × ${columns}`,
+      `${where}: an image of ${height} × ${width} pixels does not divide into patches of ${rows} × ${columns}; give sides that are multiples of these`,
     );
   }
   return [height! / rows, width! / columns];

@@ -46,6 +46,13 @@ export async function measureEnergy(
   return { joules: wattsPerThread * threads * seconds, seconds, source: "assumed" };
 }
 
+/** How `measureEnergy` would know on this machine. @throws as it does. */
+export async function energySource(): Promise<EnergySource> {
+  const watts = configuredWatts();
+  if (await readCounters(raplFolder)) return "rapl";
+  return watts === undefined ? "assumed" : "configured";
+}
+
 function configuredWatts(): number | undefined {
   const text = process.env.TESSERAE_CPU_WATTS;
   if (!text) return undefined;

@@ -46,6 +46,7 @@ describe("a thread", () => {
     const tensor = pair();
     expect((await thread.call("double", tensor)).toNumbers()).toEqual([2, 4]);
     expect(tensor.data.length).toBe(0);
+    await expect(thread.call("double", tensor)).rejects.toThrow(/memory was given to another thread earlier/);
   });
 
   test("copies a tensor that is part of a larger buffer, or shared", async () => {

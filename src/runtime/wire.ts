@@ -14,7 +14,7 @@ import {
   WeightError,
 } from "../errors.ts";
 import type { DType, TypedArray } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { sizeOf, Tensor } from "../tensor/tensor.ts";
 
 interface PackedTensor {
   $tensor: DType;
@@ -45,11 +45,17 @@ function mapLeaves(value: unknown, change: (leaf: object) => unknown): unknown {
 /**
  * Prepares a value for `postMessage`, collecting the memory that moves with it. A tensor that is only part of its
  * ArrayBuffer, or shared, is copied, since moving it would take its neighbours along.
+ * @throws ShapeError for a tensor whose memory has moved already.
  */
 export function pack(value: unknown, moved: Set<ArrayBuffer>): unknown {
   return mapLeaves(value, (leaf) => {
     if (!(leaf instanceof Tensor)) return leaf;
     const { dtype, shape } = leaf;
+    if (leaf.data.length !== sizeOf(shape)) {
+      throw new ShapeError(
+        `tensor of shape [${shape}]: its memory was given to another thread earlier; pass a new one`,
+      );
+    }
     const { buffer, byteLength } = leaf.data;
     const movable = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
     const data = movable ? leaf.data : leaf.data.slice();

@@ -3,6 +3,7 @@
 import { ConfigError } from "../errors.ts";
 import type { ConfigJson } from "../models/config.ts";
 import type { OpenImageModel } from "../models/open.ts";
+import type { ImageSides } from "../models/sized-sessions.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { ImageDecoder } from "../vision/decode.ts";
 import type { RgbImage } from "../vision/image.ts";
@@ -13,6 +14,7 @@ import { type ImageOpener, type ImageSource, readPicture } from "./image-input.t
 import { ImageRunner } from "./image-runner.ts";
 import { type LabelConfig, readLabels } from "./labels.ts";
 import { Predictor, type QuestionKind } from "./predictor.ts";
+import { SizedRunners } from "./sized-runners.ts";
 import { Slots } from "./slots.ts";
 
 /** What an image task needs of a model to answer. */
@@ -23,6 +25,8 @@ export interface ImageTaskModel extends LabelConfig {
   picture(source: ImageSource): Promise<RgbImage>;
   /** The wanted outputs for one picture, without the batch axis. */
   run(feeds: Feeds): Promise<TextOutputs>;
+  /** The same for a picture as it is given, read at a size. @throws ConfigError for one that the model cannot read. */
+  see(source: ImageSource, imageSize?: ImageSides): Promise<TextOutputs>;
 }
 
 /** How pictures are got, and their batches made. */
@@ -49,7 +53,7 @@ export function openImagePredictor<Options, Answer>(
   model: OpenImageModel,
   { openImage, ...batches }: PictureOptions = {},
 ): Predictor<Answer> {
-  const { session, preprocessor, config, folder, architecture } = model;
+  const { session, preprocessor, otherSizes, config, folder, architecture } = model;
   const has = (name: string): boolean => session.outputs.some((output) => output.name === name);
   if (!definition.outputs.every(has)) {
     throw new ConfigError(
@@ -59,22 +63,35 @@ export function openImagePredictor<Options, Answer>(
   }
   const outputs = [...definition.outputs, ...(definition.optionalOutputs ?? []).filter(has)];
   const runner = new ImageRunner(session, outputs, batches);
+  const atSize = new SizedRunners(model, outputs, batches);
   const decoder = new ImageDecoder({}, preprocessor.plan.background);
   const labels = readLabels(config, folder);
-  const modelFor = (order: BatchOrder): ImageTaskModel => ({
-    ...labels,
-    config,
-    preprocessor,
-    picture: (source) => {
+  const modelFor = (order: BatchOrder): ImageTaskModel => {
+    const picture = (source: ImageSource): Promise<RgbImage> => {
       assertWanted(order);
       return readPicture(source, decoder, openImage);
-    },
-    run: (feeds) => runner.run(feeds, order),
-  });
+    };
+    return {
+      ...labels,
+      config,
+      preprocessor,
+      picture,
+      run: (feeds) => runner.run(feeds, order),
+      async see(source, imageSize) {
+        const image = await picture(source);
+        if (imageSize) return atSize.run(image, imageSize, order);
+        return runner.run({ pixel_values: preprocessor.batch([image]) }, order);
+      },
+    };
+  };
   const slots = new Slots(picturesAtOnce);
   const inTurn: QuestionKind<ImageSource, Options, Answer, ImageTaskModel> = {
     ...definition,
     answer: (...question) => slots.run(() => definition.answer(...question)),
   };
-  return Predictor.over(task, inTurn, modelFor, session);
+  const release = async (): Promise<void> => {
+    await otherSizes.release();
+    await session.release();
+  };
+  return Predictor.over(task, inTurn, modelFor, { release });
 }

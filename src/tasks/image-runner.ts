@@ -20,6 +20,11 @@ interface WaitingPicture extends WaitingInput {
 /** Pictures of a batch at most: bounds the time until the first answer and the memory of a batch. */
 const maxBatch = 8;
 
+export interface ImageRunnerOptions extends Omit<BatchOptions, "maxBatchTokens"> {
+  /** Area of a picture, 1 being what the model was trained at; batches of larger ones are smaller. Default 1. */
+  readonly size?: number;
+}
+
 export class ImageRunner {
   private readonly waiting: BatchQueue<WaitingPicture>;
   private readonly batchesAhead: number;
@@ -29,9 +34,9 @@ export class ImageRunner {
   constructor(
     private readonly session: Session,
     private readonly outputs: readonly string[],
-    { cost = new BatchCost(), batchesAhead = 2 }: Omit<BatchOptions, "maxBatchTokens"> = {},
+    { cost = new BatchCost(), batchesAhead = 2, size = 1 }: ImageRunnerOptions = {},
   ) {
-    this.waiting = new BatchQueue(cost, maxBatch);
+    this.waiting = new BatchQueue(cost, Math.max(1, Math.floor(maxBatch / size)));
     this.batchesAhead = batchesAhead;
   }
 

@@ -88,7 +88,9 @@ async function withPreprocessor(model: OpenGenerator): Promise<OpenImageGenerato
 }
 
 /** Frees an open model. */
-export function releaseModel(model: OpenAnyModel): Promise<void> {
+export async function releaseModel(model: OpenAnyModel): Promise<void> {
   if ("texts" in model) return releaseTowers(model);
-  return "generator" in model ? model.generator.release() : model.session.release();
+  if ("generator" in model) return model.generator.release();
+  if ("otherSizes" in model) await model.otherSizes.release();
+  await model.session.release();
 }

@@ -138,15 +138,26 @@ export interface TranslationPipeline extends PipelineBase {
   (texts: readonly Text[], options: GenerationOptions): Promise<Translation[][]>;
 }
 
+export interface SizedImageOptions {
+  /** Pixels of both sides, or [height, width], at most 1024; default: those that the model was trained at. */
+  image_size?: number | [number, number];
+}
+
 export interface ImageClassificationPipeline extends PipelineBase {
   /** The best labels of a picture, given by its path, address, bytes or pixels; `top_k` null: all. */
-  (image: ImageSource, options?: { top_k?: number | null }): Promise<LabelScore[]>;
-  (images: readonly ImageSource[], options?: { top_k?: number | null }): Promise<LabelScore[][]>;
+  (image: ImageSource, options?: SizedImageOptions & { top_k?: number | null }): Promise<LabelScore[]>;
+  (
+    images: readonly ImageSource[],
+    options?: SizedImageOptions & { top_k?: number | null },
+  ): Promise<LabelScore[][]>;
 }
 
 export interface ImageFeatureExtractionPipeline extends PipelineBase {
   /** [B, T, D], or with `pool` [B, D]. */
-  (images: ImageSource | readonly ImageSource[], options?: { pool?: boolean | null }): Promise<FeatureTensor>;
+  (
+    images: ImageSource | readonly ImageSource[],
+    options?: SizedImageOptions & { pool?: boolean | null },
+  ): Promise<FeatureTensor>;
 }
 
 export interface MaskedImagePipeline extends PipelineBase {

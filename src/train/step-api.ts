@@ -1,7 +1,7 @@
 /** What the thread of a training run answers: it holds the model, the optimizer's state and the compiled graphs. */
 
 import { join } from "node:path";
-import type { ConfigJson } from "../models/config.ts";
+import { type ConfigJson, readConfig } from "../models/config.ts";
 import type { Architecture } from "../models/model.ts";
 import { matchCheckpoint } from "../models/open.ts";
 import { architectureOf } from "../models/registry.ts";
@@ -9,6 +9,7 @@ import { numberToFloat16, Tensor } from "../tensor/tensor.ts";
 import { assertNames } from "../weights/assert-names.ts";
 import { openCheckpoint, weightsFile } from "../weights/checkpoint.ts";
 import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
+import { fitPositions, isPictureTable } from "./fit-positions.ts";
 import type { TrainingParameters } from "./parameters.ts";
 import { type Batch, type StepOptions, type StepResult, TrainStep } from "./step.ts";
 import type { AveragedWeights } from "./weight-average.ts";
@@ -46,7 +47,7 @@ export async function createStepApi({ config, options, weightsFolder }: StepInit
   const architecture = architectureOf(config);
   const step = await TrainStep.open(architecture, config, options);
   const drawn = weightsFolder
-    ? await loadInitial(step, architecture, weightsFolder)
+    ? await loadInitial(step, architecture, weightsFolder, config)
     : [...step.state.shapes.keys()];
   return {
     drawn: () => drawn,
@@ -63,17 +64,28 @@ async function loadInitial(
   step: TrainStep,
   architecture: Architecture,
   folder: string,
+  config: ConfigJson,
 ): Promise<readonly string[]> {
   const checkpoint = await openCheckpoint(folder);
   try {
     const entries = matchCheckpoint(architecture, checkpoint);
+    const { shapes } = step.state;
+    const resampled = [...shapes.keys()].filter((name) => {
+      const entry = entries.get(name);
+      return entry && isPictureTable(config, name) && entry.shape[1] !== shapes.get(name)!.shape[1];
+    });
+    for (const name of resampled)
+      entries.set(name, { ...entries.get(name)!, shape: [...shapes.get(name)!.shape] });
     const isHead = new RegExp(`^(?!${architecture.basePrefix.replaceAll(".", "\\.")})`);
     const { missing } = assertNames(folder, step.state.shapes, entries, {
       allowMissing: [isHead, /\.pooler\./, /^head\./, /num_batches_tracked$/],
       ignoreUnexpected: [/./],
     });
     for (const name of step.state.shapes.keys()) {
-      if (!missing.includes(name)) step.state.set(name, await checkpoint.read(entries.get(name)!.storedName));
+      if (missing.includes(name)) continue;
+      const value = await checkpoint.read(entries.get(name)!.storedName);
+      const isResampled = resampled.includes(name);
+      step.state.set(name, isResampled ? await fitPositions(value, await readConfig(folder), config) : value);
     }
     const copies = missing.filter((name) => step.state.copies.has(name));
     for (const name of copies) step.state.set(name, copyOf(step.state.value(step.state.copies.get(name)!)));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import type { ConfigJson } from "../../src/models/config.ts";
 import { Random } from "../../src/tensor/random.ts";
-import { writeTinyModel } from "./tiny-model.ts";
+import { tinyVocab, writeTinyModel } from "./tiny-model.ts";
 
 /** A picture of noise around one colour. */
 export function noisyPicture(
@@ -79,6 +79,24 @@ export async function writeTinyImageModel(folder: string, config: ConfigJson, se
   };
   writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify(preprocessor));
   return folder;
+}
+
+/** Writes a CLIP of 8 features for pictures of 16 × 16, with random weights; returns the folder. */
+export function writeTinyClip(folder: string): Promise<string> {
+  const tower = { hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2 };
+  return writeTinyImageModel(folder, {
+    architectures: ["CLIPModel"],
+    model_type: "clip",
+    projection_dim: 8,
+    image_size: 16,
+    text_config: {
+      ...tower,
+      vocab_size: tinyVocab.length,
+      max_position_embeddings: 24,
+      initializer_range: 0.5,
+    },
+    vision_config: { ...tower, image_size: 16, patch_size: 8 },
+  });
 }
 
 /** A PNG file of one colour with noise. */
