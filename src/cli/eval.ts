@@ -8,6 +8,7 @@ import { createCommand, runs, wholeNumber } from "./command.ts";
 import { countKinds, noteData } from "./data-options.ts";
 import { addEvaluationOptions, type EvaluationFlags, prepareEvaluationData } from "./evaluation-data.ts";
 import { showMetric, showPairs } from "./format.ts";
+import { showClasses } from "./show-classes.ts";
 
 interface EvalOptions extends EvaluationFlags {
   readonly batchSize?: number;
@@ -30,7 +31,7 @@ export function evalCommand(): Command {
     const { task, ...prepared } = await prepareEvaluationData(folder, config, options);
     noteData(output, prepared.badRows, prepared.truncated);
     const threads = options.threads === undefined ? {} : { threads: options.threads };
-    const outputMetrics = await evaluate({
+    const { metrics: outputMetrics, classReport } = await evaluate({
       config,
       weightsFolder: folder,
       task,
@@ -43,8 +44,8 @@ export function evalCommand(): Command {
     const rows = Object.entries(metrics).map(([name, value]) => [name, showMetric(value)] as const);
     const { name, badRows } = prepared;
     output.result(
-      { model, task: name, items, badRows, badRowKinds: countKinds(badRows), metrics },
-      showPairs(rows),
+      { model, task: name, items, badRows, badRowKinds: countKinds(badRows), metrics, ...classReport },
+      [showPairs(rows), ...(classReport ? [showClasses(classReport)] : [])].join("\n\n"),
     );
     return 0;
   });

@@ -1,6 +1,7 @@
 /** `tesserae serve`: models over HTTP, with a page to try them. */
 
 import type { Command } from "commander";
+import { indexFolder } from "../retrieval/index-folder.ts";
 import { buildServing } from "../serve/server.ts";
 import { createCommand, runs } from "./command.ts";
 import {
@@ -16,14 +17,25 @@ import {
   serverSettings,
   showAddresses,
 } from "./serving.ts";
-import { addSettings, readSettings } from "./settings.ts";
+import { addSettings, list, readSettings, setting } from "./settings.ts";
 
-const settings = { ...serverSettings, ...modelSettings, rules: rulesSetting, grpcPort: grpcSetting } as const;
+const settings = {
+  ...serverSettings,
+  ...modelSettings,
+  index: setting(
+    "--index <name...>",
+    "indexes to search in: names in the store, or paths with /",
+    list.default([]),
+  ),
+  rules: rulesSetting,
+  grpcPort: grpcSetting,
+} as const;
 
 export function serveCommand(): Command {
   const command = createCommand("serve", "Answer predictions over HTTP; the page at / tries them.", [
     "serve",
     "serve --model reviews@2 --model ./my-model --port 9000",
+    "serve --index photos",
     "serve --config serve.yaml --print-config",
     "serve --host 0.0.0.0 --keys ~/.tesserae/keys.json --admin-port 8081",
   ]);
@@ -36,7 +48,8 @@ export function serveCommand(): Command {
     }
     const common = await commonOptions(values);
     const endTracing = await beginTracing(command, values);
-    const serving = await buildServing({ ...common, ...modelOptions(values), rules: values.rules });
+    const indexes = values.index.map(indexFolder);
+    const serving = await buildServing({ ...common, ...modelOptions(values), indexes, rules: values.rules });
     const { http, state, metrics, pool, rules } = serving;
     const grpc = await addGrpcAt(serving, values, common);
     const url = await listen(http, values);

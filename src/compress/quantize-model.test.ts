@@ -61,7 +61,7 @@ describe("quantizeModel", () => {
       const answers = await predictor(opened).predict(["good film"], {});
       await releaseModel(opened);
       expect(answers).toHaveLength(1);
-      const metrics = await evaluate({
+      const { metrics } = await evaluate({
         ...data,
         config: await readConfig(variant.folder),
         weightsFolder: variant.folder,

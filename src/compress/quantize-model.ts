@@ -207,7 +207,7 @@ class Quantization {
     const { task, dataset, threads } = this.request;
     const model = new StoredEvaluation({ config: this.config, weightsFolder, quantize, threads });
     try {
-      return await score(model.evaluate, task, dataset, batchSize);
+      return (await score(model.evaluate, task, dataset, batchSize)).metrics;
     } finally {
       await model.release();
     }

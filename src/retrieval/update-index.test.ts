@@ -38,7 +38,7 @@ describe("updateIndex", () => {
       items: 4,
       computed: 4,
       removed: 0,
-      badRows: [{ kind: "damaged image" }],
+      badRows: [{ kind: "wrong type image" }],
     });
     const before = await readIndex(out);
     expect(await run()).toMatchObject({ computed: 0 });

@@ -11,12 +11,15 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { ModelPool } from "./model-pool.ts";
 import type { LogLevel } from "./request-log.ts";
+import { addSearchRoute, closeIndexes, openIndexes } from "./search-route.ts";
 
 export interface ServerOptions {
   /** Default: the store and the bundled models. */
   readonly catalog?: Catalog;
   /** Models to open at once: names, references or folders; served under their name. Default none. */
   readonly models?: readonly string[];
+  /** Folders of indexes to search in; served under the folder's name. Default none. */
+  readonly indexes?: readonly string[];
   readonly limits?: Partial<Limits>;
   /** Provider and threads of each model's session. */
   readonly session?: Pick<SessionOptions, "provider" | "forceProvider" | "precision" | "threads">;
@@ -59,6 +62,7 @@ export async function buildServing(options: ServerOptions = {}): Promise<OwnServ
     source === "store" && asked[at] === name;
   const named = located.filter((model, at) => !isPlain(model, at));
   const tell = (message: string): void => serving.http.log.warn(message);
+  const indexes = await openIndexes(options.indexes ?? [], catalog, session);
   const rules = options.rules === undefined ? undefined : await watchRules(options.rules, tell);
   const cache = options.cache === false ? undefined : openCache(options.cache);
   const metrics = new ServerMetrics(() => pool.openHosts(), cache?.counts);
@@ -77,8 +81,10 @@ export async function buildServing(options: ServerOptions = {}): Promise<OwnServ
     log: options.log,
     logLevel: options.logLevel,
   });
+  if (indexes.size > 0) addSearchRoute(serving.http, { indexes, limits, metrics });
   serving.http.addHook("onClose", async () => {
     rules?.close();
+    await closeIndexes(indexes);
     await cache?.close();
   });
   return { ...serving, pool, metrics, rules };

@@ -48,7 +48,9 @@ export class ClassVectors {
   of(labels: readonly string[], templates: readonly string[]): Promise<Float32Array[]> {
     const keyOf = (label: string): string => JSON.stringify([label, templates]);
     const missing = [...new Set(labels)].filter((label) => !this.known.has(keyOf(label)));
-    const prompts = missing.map((label) => templates.map((template) => template.replaceAll("{}", () => label)));
+    const prompts = missing.map((label) =>
+      templates.map((template) => template.replaceAll("{}", () => label)),
+    );
     const encoded = this.encode(prompts.flat());
     const found = new Map<string, Promise<Float32Array>>();
     for (const [at, label] of missing.entries()) {

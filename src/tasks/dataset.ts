@@ -8,6 +8,7 @@ import type { Random } from "../tensor/random.ts";
 import { type PaddedBatch, padBatch } from "../text/batch.ts";
 import type { Encoding } from "../text/encoding.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import type { ClassReport } from "../train/metrics/class-report.ts";
 import type { Batch } from "../train/step.ts";
 import type { Dataset, Evaluator, TrainTask } from "../train/task.ts";
 import type { EncodedText } from "./batch-runner.ts";
@@ -145,6 +146,7 @@ export function rowEvaluator<T>(
   truth: readonly T[],
   read: (row: number[]) => T,
   score: (predicted: T[], actual: T[]) => Record<string, number>,
+  classReport?: (predicted: T[], actual: T[]) => ClassReport,
 ): Evaluator {
   const predicted: T[] = [];
   const actual: T[] = [];
@@ -156,5 +158,6 @@ export function rowEvaluator<T>(
       }
     },
     result: () => score(predicted, actual),
+    ...(classReport && { classReport: () => classReport(predicted, actual) }),
   };
 }

@@ -5,6 +5,7 @@ import { labelsOf } from "../data/labels.ts";
 import { ConfigError } from "../errors.ts";
 import type { ConfigJson } from "../models/config.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { classReport } from "../train/metrics/class-report.ts";
 import type { Evaluator } from "../train/task.ts";
 import { mixBatch } from "../vision/mixing.ts";
 import { rowEvaluator } from "./dataset.ts";
@@ -45,7 +46,7 @@ export const imageClassificationData: ImageDataRecipe = {
         const mixed = mixBatch(pixels, labels, id2label.length, options, random.fork("mix"));
         return { pixel_values: mixed.pixels, labels: mixed.targets };
       },
-      evaluator: () => classEvaluator(classes, id2label.length),
+      evaluator: () => classEvaluator(classes, id2label),
     });
   },
 };
@@ -65,7 +66,7 @@ const smoothingOf = ({ label_smoothing }: ConfigJson): number =>
 /** Classes that count as guessed in `top5_accuracy`. */
 const guesses = 5;
 
-const classEvaluator = (classes: readonly number[], count: number): Evaluator =>
+const classEvaluator = (classes: readonly number[], labels: readonly string[]): Evaluator =>
   rowEvaluator(
     classes.map((label) => [label]),
     (row) => topIndices(row, guesses),
@@ -75,9 +76,15 @@ const classEvaluator = (classes: readonly number[], count: number): Evaluator =>
         ...classScores(
           predicted.map(([best]) => best!),
           actual.flat(),
-          count,
+          labels.length,
         ),
-        ...(count > guesses && { top5_accuracy: predicted.filter(isAmong).length / actual.length }),
+        ...(labels.length > guesses && { top5_accuracy: predicted.filter(isAmong).length / actual.length }),
       };
     },
+    (predicted, actual) =>
+      classReport(
+        labels,
+        predicted.map(([best]) => best!),
+        actual.flat(),
+      ),
   );

@@ -25,7 +25,7 @@ export interface ImageTaskModel extends LabelConfig {
   picture(source: ImageSource): Promise<RgbImage>;
   /** The wanted outputs for one picture, without the batch axis. */
   run(feeds: Feeds): Promise<TextOutputs>;
-  /** The same for a picture as it is given, read at a size. @throws ConfigError for one that the model cannot read. */
+  /** The same for a picture as it is given, read at a size. @throws RequestError for one that the model cannot read. */
   see(source: ImageSource, imageSize?: ImageSides): Promise<TextOutputs>;
 }
 

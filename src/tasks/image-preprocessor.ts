@@ -54,6 +54,7 @@ export async function choosePreprocessor(
     do_normalize: true,
     image_mean: known.mean ?? measured!.mean,
     image_std: known.std ?? measured!.std,
+    ...(plan?.isBgr && { do_flip_channel_order: true }),
   };
 }
 

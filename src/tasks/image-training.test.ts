@@ -76,7 +76,7 @@ describe("image-classification", () => {
       run.config,
       preprocessPlan(json),
     );
-    const metrics = await evaluate({ config: run.config, weightsFolder: best, task, dataset, threads: 1 });
+    const { metrics } = await evaluate({ config: run.config, weightsFolder: best, task, dataset, threads: 1 });
     expect(metrics.accuracy).toBeGreaterThan(0.9);
     const logged = readFileSync(join(output, "log.jsonl"), "utf8").split("\n");
     const accuracies = logged.flatMap((line) =>

@@ -101,7 +101,7 @@ describe("image-text-contrastive", () => {
     const model = { config, tokenizer: await loadTokenizer(modelFolder), plan };
     const again = await preparePairEvaluation("image-text-contrastive", data, model, {});
     const stored = { config, weightsFolder: modelFolder, task: again.task, dataset: again.dataset };
-    expect(await evaluate({ ...stored, batchSize: 3, threads: 1 })).toMatchObject(metrics);
+    expect((await evaluate({ ...stored, batchSize: 3, threads: 1 })).metrics).toMatchObject(metrics);
     const zeroShot = await again.answerMetrics(modelFolder, {
       template: ["{}"],
       session: { threads: 1 },

@@ -1,5 +1,6 @@
 /** Pictures that are read at other sizes than the model was trained at, in batches of one size. */
 
+import { ConfigError, RequestError } from "../errors.ts";
 import type { OpenImageModel } from "../models/open.ts";
 import type { ImageSides } from "../models/sized-sessions.ts";
 import type { Session } from "../runtime/session.ts";
@@ -19,14 +20,19 @@ export class SizedRunners {
     private readonly options: Omit<ImageRunnerOptions, "size">,
   ) {}
 
-  /** The wanted outputs for one picture, without the batch axis. @throws ConfigError for a size that the model cannot read. */
-  run(image: RgbImage, imageSize: ImageSides, order: BatchOrder): Promise<TextOutputs> {
+  /** The wanted outputs for one picture, without the batch axis. @throws RequestError for a size that the model cannot read. */
+  async run(image: RgbImage, imageSize: ImageSides, order: BatchOrder): Promise<TextOutputs> {
     const { otherSizes, preprocessor } = this.model;
     const [height, width] = imageSize;
-    return otherSizes.use(imageSize, (session) => {
-      const sized = new ImagePreprocessor(planOfSize(preprocessor.plan, { height, width }));
-      return this.runnerOf(session, imageSize).run({ pixel_values: sized.batch([image]) }, order);
-    });
+    try {
+      return await otherSizes.use(imageSize, (session) => {
+        const sized = new ImagePreprocessor(planOfSize(preprocessor.plan, { height, width }));
+        return this.runnerOf(session, imageSize).run({ pixel_values: sized.batch([image]) }, order);
+      });
+    } catch (cause) {
+      if (!(cause instanceof ConfigError)) throw cause;
+      throw new RequestError(`image_size: ${cause.message}`, { cause });
+    }
   }
 
   private runnerOf(session: Session, [height, width]: ImageSides): ImageRunner {

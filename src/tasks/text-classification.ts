@@ -7,6 +7,7 @@ import type { LabelKind } from "../data/records.ts";
 import { ConfigError } from "../errors.ts";
 import type { ConfigJson } from "../models/config.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { classReport, multiClassReport } from "../train/metrics/class-report.ts";
 import {
   accuracy,
   binaryF1,
@@ -99,10 +100,10 @@ function targetsOf(examples: readonly ClassificationExample[], config: ConfigJso
     [label].flat().map((name) => classOf(String(name), id2label, "text-classification")),
   );
   return kind === "multi"
-    ? multiTargets(classes, id2label.length)
+    ? multiTargets(classes, id2label)
     : singleTargets(
         classes.map(([only]) => only!),
-        id2label.length,
+        id2label,
       );
 }
 
@@ -156,7 +157,7 @@ function numberTargets(numbers: readonly number[]): Targets {
   };
 }
 
-function singleTargets(classes: readonly number[], count: number): Targets {
+function singleTargets(classes: readonly number[], labels: readonly string[]): Targets {
   return {
     tensor: (indices) =>
       Tensor.from(
@@ -165,12 +166,18 @@ function singleTargets(classes: readonly number[], count: number): Targets {
         indices.map((at) => classes[at]!),
       ),
     evaluator: () =>
-      rowEvaluator(classes, argmax, (predicted, actual) => classScores(predicted, actual, count)),
+      rowEvaluator(
+        classes,
+        argmax,
+        (predicted, actual) => classScores(predicted, actual, labels.length),
+        (predicted, actual) => classReport(labels, predicted, actual),
+      ),
   };
 }
 
 /** Labels with a probability above one half count as predicted. */
-function multiTargets(classes: readonly number[][], count: number): Targets {
+function multiTargets(classes: readonly number[][], labels: readonly string[]): Targets {
+  const count = labels.length;
   return {
     tensor(indices) {
       const tensor = Tensor.zeros("float32", [indices.length, count]);
@@ -193,6 +200,7 @@ function multiTargets(classes: readonly number[][], count: number): Targets {
             accuracy: actual.filter((_, at) => isExact(at)).length / actual.length,
           };
         },
+        (predicted, actual) => multiClassReport(labels, predicted, actual),
       ),
   };
 }

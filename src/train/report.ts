@@ -1,5 +1,9 @@
 /** A self-contained HTML page with the curves of a training run. */
 
+import { classTables } from "./class-tables.ts";
+import { escapeHtml } from "./escape-html.ts";
+import type { ClassReport } from "./metrics/class-report.ts";
+
 /** One line of `log.jsonl`: an update or an evaluation. */
 export interface LogEntry {
   readonly step: number;
@@ -10,6 +14,8 @@ export interface LogEntry {
   readonly isSkipped?: boolean;
   /** Validation metrics, in entries of evaluations. */
   readonly metrics?: Readonly<Record<string, number>>;
+  /** Of a classifier, where the evaluation was the best until then. */
+  readonly classReport?: ClassReport;
 }
 
 /** Points of a curve: step and value. */
@@ -52,11 +58,10 @@ table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border
 <p>${steps.length} updates, ${evaluations.length} evaluations, ${skipped} updates skipped for a loss that was not finite.</p>
 ${charts.join("\n")}
 ${evaluationTable(evaluations)}
+${classTables(evaluations.findLast(({ classReport }) => classReport)?.classReport)}
 </body></html>
 `;
 }
-
-const escapeHtml = (text: string): string => text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 
 /** Exponential mean, so that the trend of a noisy curve shows. */
 function smooth(curve: Curve, keep = 0.9): Curve {

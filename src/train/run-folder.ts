@@ -132,7 +132,7 @@ export class RunFolder {
 
 /** One row per entry; metrics in columns of their own. */
 function csvOf(entries: readonly LogEntry[]): string {
-  const rows = entries.map(({ metrics, ...rest }) => ({
+  const rows = entries.map(({ metrics, classReport: _, ...rest }) => ({
     ...rest,
     ...Object.fromEntries(
       Object.entries(metrics ?? {}).map(([name, value]) => [`validation_${name}`, value]),

@@ -4,6 +4,7 @@ import { mapAhead } from "../data/map-ahead.ts";
 import { type Batch as BatchPlan, BatchSampler } from "../data/sampler.ts";
 import { deriveKey, Random } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { ClassReport } from "./metrics/class-report.ts";
 import type { Batch } from "./step.ts";
 import type { Dataset, TrainTask } from "./task.ts";
 
@@ -24,13 +25,20 @@ export const samplerOf = (
 /** Batches that are made or wait while one is evaluated. */
 const batchesAhead = 2;
 
-/** Metrics of a data set by name, and its mean loss. */
+/** How a model does on a data set. */
+export interface Scores {
+  /** By name, with the mean loss. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Of a classifier. */
+  readonly classReport?: ClassReport | undefined;
+}
+
 export async function score(
   evaluate: Evaluate,
   task: TrainTask,
   dataset: Dataset,
   batchSize: number,
-): Promise<Record<string, number>> {
+): Promise<Scores> {
   const evaluator = task.evaluator(dataset);
   const sampler = samplerOf(dataset, task, batchSize, 0);
   let [loss, count] = [0, 0];
@@ -46,5 +54,6 @@ export async function score(
     }
     evaluator.add(outputs, indices);
   }
-  return { ...(count > 0 && { loss: loss / count }), ...evaluator.result() };
+  const metrics = { ...(count > 0 && { loss: loss / count }), ...evaluator.result() };
+  return { metrics, classReport: evaluator.classReport?.() };
 }

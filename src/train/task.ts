@@ -4,6 +4,7 @@ import type { ConfigJson } from "../models/config.ts";
 import type { TaskName } from "../models/model.ts";
 import type { Random } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { ClassReport } from "./metrics/class-report.ts";
 import type { Batch } from "./step.ts";
 
 /** Prepared items, addressed by index. */
@@ -31,6 +32,8 @@ export interface Evaluator {
   add(outputs: Readonly<Record<string, Tensor>>, indices: readonly number[]): void;
   /** Metrics by name. */
   result(): Record<string, number>;
+  /** Scores of each class, of a classifier. */
+  classReport?(): ClassReport;
 }
 
 /** A task made ready for one run of training or evaluation. */

@@ -190,7 +190,7 @@ describe("a training run", () => {
     expect(report).toContain("<polyline");
     expect(report).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
     expect(readFileSync(join(whole, "log.csv"), "utf8").split("\n").length).toBeGreaterThan(losses.length);
-    const metrics = await evaluate({
+    const { metrics } = await evaluate({
       config: run.config,
       weightsFolder: join(whole, "best"),
       task: run.task,

@@ -15,7 +15,7 @@ import { isVariantFolder } from "../weights/variant-folder.ts";
 import type { Distillation } from "./distillation.ts";
 import { RunFolder, type RunState } from "./run-folder.ts";
 import { type Schedule, type ScheduleName, scheduleOf } from "./schedules.ts";
-import { type Evaluate, samplerOf, score } from "./score.ts";
+import { type Evaluate, type Scores, samplerOf, score } from "./score.ts";
 import type { Batch, StepResult } from "./step.ts";
 import type { StepApi, StepInit, StoredWeights } from "./step-api.ts";
 import type { Dataset, TrainTask } from "./task.ts";
@@ -144,14 +144,14 @@ export async function fit(run: TrainRun, hooks: TrainHooks = {}): Promise<FitRes
   }
 }
 
-/** Metrics of a model's or a variant's folder on a data set. */
+/** Scores of a model's or a variant's folder on a data set. */
 export async function evaluate(
   run: Pick<TrainRun, "config" | "weightsFolder" | "task"> & {
     readonly dataset: Dataset;
     readonly batchSize?: number;
     readonly threads?: number;
   },
-): Promise<Record<string, number>> {
+): Promise<Scores> {
   const { config, weightsFolder, task, dataset, batchSize = 32, threads } = run;
   if (weightsFolder !== undefined && isVariantFolder(weightsFolder)) {
     const variant = new StoredEvaluation({ config, weightsFolder, threads });
@@ -336,7 +336,8 @@ class Trainer {
   private async evaluate(epoch: number): Promise<void> {
     const { task, validation } = this.run;
     if (!validation) return;
-    const metrics = await score(evaluateIn(this.thread), task, validation, this.options.batchSize);
+    const scores = await score(evaluateIn(this.thread), task, validation, this.options.batchSize);
+    const { metrics } = scores;
     const value = metrics[task.bestMetric];
     if (value === undefined)
       throw new ConfigError(`training: the task ${task.name} has no metric "${task.bestMetric}"`);
@@ -345,7 +346,8 @@ class Trainer {
       ? { ...this.state, best: metrics, evaluationsSinceBest: 0 }
       : { ...this.state, evaluationsSinceBest: this.state.evaluationsSinceBest + 1 };
     if (isBest) await this.saveModel();
-    await this.folder.log({ step: this.state.step, epoch, metrics });
+    const classReport = isBest ? scores.classReport : undefined; // the model that is kept
+    await this.folder.log({ step: this.state.step, epoch, metrics, ...(classReport && { classReport }) });
     this.emit({ kind: "evaluation", step: this.state.step, epoch, metrics, isBest });
   }
 
