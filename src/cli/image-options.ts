@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import { RequestError } from "../errors.ts";
+import type { ConfigJson } from "../models/config.ts";
 import type { AugmentFields } from "../tasks/image-augmentation.ts";
 import type { ChannelValues, PreprocessorChoice } from "../tasks/image-preprocessor.ts";
 import { fieldValue } from "./field-value.ts";
@@ -14,6 +15,8 @@ export interface ImageFlags {
   readonly imageColumn?: string;
   /** Share of the training pictures, above 0. */
   readonly trainShare?: number;
+  /** Train a batch norm and a linear classifier on a frozen encoder. */
+  readonly linearProbe?: boolean;
 }
 
 export const addImageOptions = (command: Command): Command =>
@@ -31,6 +34,7 @@ export const addImageOptions = (command: Command): Command =>
       levels,
     )
     .option("--image-column <name>", "pictures: column of paths; default: image, path, file …")
+    .option("--linear-probe", "pictures: train a batch norm and a linear classifier on a frozen ViT or MAE")
     .option("--train-share <share>", "pictures: train with this share of them; default: 1", positiveShare);
 
 /** What the flags say of the preprocessor. */
@@ -63,10 +67,19 @@ export function positiveShare(text: string): number {
   throw new InvalidArgumentError("It must be a number above 0, at most 1.");
 }
 
+/** The config of a classifier that probes an encoder. @throws RequestError for a model or a task that has no such head. */
+export function probeConfig(config: ConfigJson, task: string): ConfigJson {
+  if (config.model_type === "vit" && task === "image-classification")
+    return { ...config, batch_norm_head: true };
+  throw new RequestError(
+    `train: --linear-probe is for image-classification with a ViT or a pretrained MAE, got ${task} with ${config.model_type}; give --freeze-encoder`,
+  );
+}
+
 /** What a task learns from. */
 type DataKind = "texts" | "pictures" | "pairs";
 
-const pictureFlags = ["augment", "imageMean", "imageStd", "imageBackground", "imageColumn"];
+const pictureFlags = ["augment", "imageMean", "imageStd", "imageBackground", "imageColumn", "linearProbe"];
 const pairFlags = ["captionColumn", "keywordColumn", "microBatch"];
 const tokenFlags = ["tokenizer", "trainTokenizer", "maxLength"];
 const textFlags = [

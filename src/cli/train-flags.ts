@@ -67,7 +67,7 @@ export function trainOptions(flags: TrainFlags): TrainOptions {
     keepLast: flags.keepLast,
     maxBadSteps: flags.maxBadSteps,
     layerDecay: flags.layerDecay,
-    freezeEncoder: flags.freezeEncoder,
+    freezeEncoder: flags.freezeEncoder ?? flags.linearProbe,
     emaDecay: flags.emaDecay,
     microBatch: flags.microBatch,
     storeWeights: flags.storeWeights,

@@ -9,7 +9,7 @@ import type { Architecture } from "../models/model.ts";
 import { architectureFor } from "../models/registry.ts";
 import { type ImageTask, prepareImages } from "../tasks/image-training.ts";
 import { noteData } from "./data-options.ts";
-import { pictureChoice } from "./image-options.ts";
+import { pictureChoice, probeConfig } from "./image-options.ts";
 import { initialImageModel } from "./initial-image-model.ts";
 import type { Output } from "./output.ts";
 import { withFields } from "./set-fields.ts";
@@ -34,9 +34,10 @@ export async function setUpImageTraining(
   output: Output,
 ): Promise<TrainingSetup> {
   const { validation, seed, strict, trainShare, imageColumn, labelColumn, augment } = flags;
-  const { preprocessor: given, ...initial } = teacher
+  const { preprocessor: given, ...found } = teacher
     ? await studentImageModel(model, teacher, flags, task)
     : await initialImageModel(needed(model), task);
+  const initial = flags.linearProbe ? { ...found, config: probeConfig(found.config, task) } : found;
   const architecture = classifierOf(String(initial.config.model_type), task, teacher);
   const withSet = (config: ConfigJson): ConfigJson =>
     withFields(config, { ...flags.set, architectures: [architecture.name] });

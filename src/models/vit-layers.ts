@@ -48,6 +48,8 @@ export const vitConfigSchema = z.object({
   positionInterpolation: z.enum(["exact_size", "scale_factor"]).default("exact_size"),
   /** What a classifier reads: the class token, the mean of the patches, or what a learned probe attends to. */
   pooling: z.enum(["class", "mean", "attention"]).default("class"),
+  /** A batch norm without scale and shift before the classifier, as MAE's authors probe an encoder. */
+  batchNormHead: z.boolean().default(false),
   /** How DeiT's second classifier learns from a teacher, its share of the loss, and the temperature. */
   distillationType: z.enum(["soft", "hard"]).default("hard"),
   alpha: z.number().min(0).max(1).default(0.5),

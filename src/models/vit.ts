@@ -12,6 +12,7 @@ import { argMax, mean } from "../graph/ops/reduce.ts";
 import { concat, slice, squeeze } from "../graph/ops/shape.ts";
 import { spatialSizes } from "../graph/ops/windows.ts";
 import { MultiHeadAttention } from "../nn/attention.ts";
+import { BatchNorm, batchNormNames } from "../nn/batch-norm.ts";
 import type { Context } from "../nn/context.ts";
 import { FeedForward } from "../nn/feed-forward.ts";
 import { Linear } from "../nn/linear.ts";
@@ -153,6 +154,7 @@ class AttentionPooling {
 export class ViTForImageClassification implements Model {
   readonly vit: Vit;
   readonly pooling: AttentionPooling | undefined;
+  readonly headNorm: BatchNorm | undefined;
   readonly classifier: Linear;
 
   constructor(
@@ -161,12 +163,16 @@ export class ViTForImageClassification implements Model {
   ) {
     this.vit = new Vit(init, config);
     this.pooling = config.pooling === "attention" ? new AttentionPooling(init, config) : undefined;
+    this.headNorm = config.batchNormHead
+      ? new BatchNorm(init, config.hiddenSize, { epsilon: 1e-6, isAffine: false })
+      : undefined;
     this.classifier = new Linear(init, config.hiddenSize, config.id2label.length);
   }
 
   forward(ctx: Context, inputs: Inputs): Outputs {
-    const hidden = this.vit.forward(ctx, pixelsOf("ViT", inputs));
-    return classified(this.classifier.forward(this.pool(ctx, hidden)), inputs, this.config);
+    const pooled = this.pool(ctx, this.vit.forward(ctx, pixelsOf("ViT", inputs)));
+    const normalised = this.headNorm ? this.headNorm.forward(ctx, pooled) : pooled;
+    return classified(this.classifier.forward(normalised), inputs, this.config);
   }
 
   /** [B, T, D] → [B, D]. */
@@ -244,5 +250,8 @@ export const vitNames = (prefix: "vit" | "deit"): NameMap => ({
   "vit.norm": `${prefix}.layernorm`,
   pooler: `${prefix}.pooler`,
   pooling: "pooling",
+  "headNorm.runningMean": `classifier_norm.${batchNormNames.runningMean}`,
+  "headNorm.runningVariance": `classifier_norm.${batchNormNames.runningVariance}`,
+  "headNorm.batches": `classifier_norm.${batchNormNames.batches}`,
   classifier: "classifier",
 });

@@ -1,6 +1,5 @@
 /** Brings an index up to date with its data: only what is new or changed is computed, what is gone is left out. */
 
-import { checkedAtOnce } from "../data/image-text-pairs.ts";
 import { mapAhead } from "../data/map-ahead.ts";
 import type { BadRow } from "../data/text-file.ts";
 import { ImageError } from "../errors.ts";
@@ -28,8 +27,8 @@ export interface UpdateReport {
   readonly badRows: readonly BadRow[];
 }
 
-/** Texts or pictures under way: twice a batch of pictures, so that one is decoded while another computes. */
-const atOnce = Math.max(16, checkedAtOnce);
+/** Texts or pictures of a batch; the next ones are read meanwhile. */
+const chunkSize = 32;
 
 /**
  * Makes or updates the index of a folder; ended at any time, it goes on where it was last kept.
@@ -53,15 +52,17 @@ export async function updateIndex(
     const all = [...vectors, ...rest.map(({ hash }) => known.of(hash)!)];
     return writeIndex(folder, { about, items: [...items, ...rest], ...joined(all) });
   };
-  const encode = (entry: IndexEntry) => encodeEntry(entry, { known, encoder, decoder });
+  const encode = (chunk: readonly IndexEntry[]) => encodeChunk(chunk, { known, encoder, decoder });
   let done = 0;
-  for await (const result of mapAhead(entries, encode, atOnce)) {
-    onItem?.(++done);
-    if ("reason" in result) badRows.push(result);
-    else {
-      items.push(result.item);
-      vectors.push(result.vector);
-      if (result.isNew) computed++;
+  for await (const results of mapAhead(chunks(entries), encode, 2)) {
+    for (const result of results) {
+      onItem?.(++done);
+      if ("reason" in result) badRows.push(result);
+      else {
+        items.push(result.item);
+        vectors.push(result.vector);
+        if (result.isNew) computed++;
+      }
     }
     if (signal?.aborted) break;
     if (computed === 0 || performance.now() - savedMs < saveEveryMs) continue;
@@ -87,20 +88,37 @@ interface Encoding {
   readonly decoder: ImageDecoder;
 }
 
-async function encodeEntry(
-  entry: IndexEntry,
+/** Results in the order of the entries. */
+async function encodeChunk(
+  entries: readonly IndexEntry[],
+  encoding: Encoding,
+): Promise<(Encoded | BadRow)[]> {
+  const texts = entries.filter((entry) => "text" in entry);
+  const found = await encodeTexts(texts, encoding);
+  return Promise.all(
+    entries.map((entry) => ("text" in entry ? found[texts.indexOf(entry)]! : encodePicture(entry, encoding))),
+  );
+}
+
+async function encodeTexts(
+  texts: readonly Extract<IndexEntry, { text: string }>[],
+  { known, encoder }: Encoding,
+): Promise<Encoded[]> {
+  const items = texts.map(({ source, text }) => ({ source, text, hash: hashOf(text) }));
+  const missing = items.filter(({ hash }) => !known.of(hash));
+  const made = await encoder.texts(missing.map(({ text }) => text));
+  return items.map((item) => {
+    const vector = known.of(item.hash);
+    return { item, vector: vector ?? made[missing.indexOf(item)]!, isNew: !vector };
+  });
+}
+
+async function encodePicture(
+  { source, example }: Extract<IndexEntry, { example: unknown }>,
   { known, encoder, decoder }: Encoding,
 ): Promise<Encoded | BadRow> {
-  const { source } = entry;
-  if ("text" in entry) {
-    const item = { source, text: entry.text, hash: hashOf(entry.text) };
-    const vector = known.of(item.hash);
-    if (vector) return { item, vector, isNew: false };
-    const [made] = await encoder.texts([entry.text]);
-    return { item, vector: made!, isNew: true };
-  }
   try {
-    const loaded = await entry.example.load();
+    const loaded = await example.load();
     const item = { source, hash: hashOfPicture(loaded) };
     const vector = known.of(item.hash);
     if (vector) return { item, vector, isNew: false };
@@ -108,9 +126,13 @@ async function encodeEntry(
     return { item, vector: await encoder.image(image), isNew: true };
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
-    const { file, line } = entry.example.row ?? { file: source, line: 1 };
+    const { file, line } = example.row ?? { file: source, line: 1 };
     return { file, line, reason: error.message, kind: `${error.problem} image` };
   }
+}
+
+function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += chunkSize) yield items.slice(start, start + chunkSize);
 }
 
 /** The vectors of the index as it was. */

@@ -57,9 +57,10 @@ async function probe(provider: Provider): Promise<string | undefined> {
     await session.release();
     return undefined;
   } catch (error) {
-    const reason = String((error as Error).message)
+    const [line = ""] = String((error as Error).message)
       .trim()
-      .split("\n")[0];
+      .split("\n");
+    const reason = line.replace(/^\/\S+ .* was false\. /, ""); // where in ORT's source it was noticed
     return `provider ${provider}: does not start here; ${remedies[provider]} (ORT: ${reason})`;
   }
 }

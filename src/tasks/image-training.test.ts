@@ -76,7 +76,13 @@ describe("image-classification", () => {
       run.config,
       preprocessPlan(json),
     );
-    const { metrics } = await evaluate({ config: run.config, weightsFolder: best, task, dataset, threads: 1 });
+    const { metrics } = await evaluate({
+      config: run.config,
+      weightsFolder: best,
+      task,
+      dataset,
+      threads: 1,
+    });
     expect(metrics.accuracy).toBeGreaterThan(0.9);
     const logged = readFileSync(join(output, "log.jsonl"), "utf8").split("\n");
     const accuracies = logged.flatMap((line) =>
@@ -172,8 +178,12 @@ describe("masked-image-modeling", () => {
     expect(config).not.toHaveProperty("decoder_hidden_size");
   });
 
-  test("a probe trains the head alone", async () => {
-    const config = { ...vitOfMae(tinyMae), architectures: ["ViTForImageClassification"] };
+  test("a probe trains the head alone, whose batch norm follows the data", async () => {
+    const config = {
+      ...vitOfMae(tinyMae),
+      architectures: ["ViTForImageClassification"],
+      batch_norm_head: true,
+    };
     const run = await runOf("image-classification", config);
     const probe = join(folder, "probe");
     const weightsFolder = join(output, "best");
@@ -187,5 +197,6 @@ describe("masked-image-modeling", () => {
     const name = "vit.encoder.layer.1.output.dense.weight";
     expect(after[name]).toEqual(before[name]);
     expect(after["classifier.weight"]).toBeDefined();
+    expect([...(after["classifier_norm.running_mean"] as Float32Array)]).not.toContain(0);
   });
 });

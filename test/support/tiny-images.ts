@@ -81,23 +81,36 @@ export async function writeTinyImageModel(folder: string, config: ConfigJson, se
   return folder;
 }
 
+const tinyTower = { hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2 };
+const tinyWords = {
+  ...tinyTower,
+  vocab_size: tinyVocab.length,
+  max_position_embeddings: 24,
+  initializer_range: 0.5,
+};
+const tinyPictures = { ...tinyTower, image_size: 16, patch_size: 8 };
+
 /** Writes a CLIP of 8 features for pictures of 16 × 16, with random weights; returns the folder. */
-export function writeTinyClip(folder: string): Promise<string> {
-  const tower = { hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2 };
-  return writeTinyImageModel(folder, {
+export const writeTinyClip = (folder: string): Promise<string> =>
+  writeTinyImageModel(folder, {
     architectures: ["CLIPModel"],
     model_type: "clip",
     projection_dim: 8,
     image_size: 16,
-    text_config: {
-      ...tower,
-      vocab_size: tinyVocab.length,
-      max_position_embeddings: 24,
-      initializer_range: 0.5,
-    },
-    vision_config: { ...tower, image_size: 16, patch_size: 8 },
+    text_config: tinyWords,
+    vision_config: tinyPictures,
   });
-}
+
+/** Writes a BLIP that matches texts with pictures of 16 × 16, with random weights; returns the folder. */
+export const writeTinyMatcher = (folder: string): Promise<string> =>
+  writeTinyImageModel(folder, {
+    architectures: ["BlipForImageTextRetrieval"],
+    model_type: "blip",
+    image_size: 16,
+    image_text_hidden_size: 8,
+    text_config: { ...tinyWords, bos_token_id: 2, sep_token_id: 3 },
+    vision_config: tinyPictures,
+  });
 
 /** A PNG file of one colour with noise. */
 export function pngOf(side: number, seed: number): Promise<Buffer> {
