@@ -14,7 +14,8 @@ async function openTesserae() {
   const { ThreadedGenerator } = await import("../dist/generation/threaded-generator.js");
   const { Tensor } = await import("../dist/tensor/tensor.js");
   const generator = await ThreadedGenerator.open(folder);
-  const prompt = () => (isSource ? { source: { input_ids: Tensor.from("int64", [ids.length], ids) } } : { ids });
+  const prompt = () =>
+    isSource ? { source: { input_ids: Tensor.from("int64", [ids.length], ids) } } : { ids };
   return async () => {
     const [[best]] = await generator.generate([prompt()], {
       max_new_tokens: tokens,

@@ -31,18 +31,22 @@ function measure(name: string, centres?: Float32Array): void {
   const exact = new VectorSearch(vectors, width, Number.POSITIVE_INFINITY);
   let common = 0;
   const times: number[] = [];
+  let processorUs = 0;
   for (let at = 0; at < queryCount; at++) {
     const query = queries.slice(at * width, (at + 1) * width);
     const wanted = new Set(exact.search(query, 10).map((found) => found.at));
-    const before = performance.now();
+    const [before, used] = [performance.now(), process.cpuUsage()];
     const found = search.search(query, 10);
     times.push(performance.now() - before);
+    const { user, system } = process.cpuUsage(used);
+    processorUs += user + system;
     common += found.filter((one) => wanted.has(one.at)).length;
   }
   times.sort((a, b) => a - b);
+  const processorMs = (processorUs / queryCount / 1000).toFixed(1);
   const [median, slow] = [0.5, 0.95].map((share) => times[Math.floor(share * queryCount)]!.toFixed(1));
   console.log(
-    `${name}: recall@10 ${(common / (10 * queryCount)).toFixed(3)}, ${median} ms a query (95 %: ${slow}), ready in ${Math.round(readyMs)} ms`,
+    `${name}: recall@10 ${(common / (10 * queryCount)).toFixed(3)}, ${median} ms a query (95 %: ${slow}; processor ${processorMs} ms), ready in ${Math.round(readyMs)} ms`,
   );
 }
 

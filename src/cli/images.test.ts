@@ -40,6 +40,9 @@ describe("pictures", () => {
     const scored = JSON.parse((await run(["eval", "colours", "--data", "photos", "--json"])).stdout);
     expect(scored).toMatchObject({ model: "colours@1", task: "image-classification", items: 24 });
     expect(scored.metrics.accuracy).toBeGreaterThan(0.8);
+    expect(scored.classes.map(({ count }: { count: number }) => count)).toEqual([8, 8, 8]);
+    expect(scored.confusion.flat().reduce((sum: number, items: number) => sum + items)).toBe(24);
+    expect(readFileSync(join(folder, "runs/colours/report.html"), "utf8")).toContain('class="confusion"');
     const { stdout } = await run(["predict", "colours", "photos/red", "photos/blue/000.png", "--top-k", "1"]);
     expect(stdout.match(/^[\d.]+ red {2}photos.red/gm)!.length).toBeGreaterThan(5);
     expect(stdout.trim().split("\n")).toHaveLength(9);

@@ -15,7 +15,10 @@ export interface PictureFlags {
 
 export function addPictureOptions(command: Command): Command {
   return command
-    .option("--labels <label...>", "zero-shot classification of pictures: the labels")
+    .option(
+      "--labels <label...>",
+      "zero-shot classification of pictures: the labels; image-text matching: the texts",
+    )
     .option(
       "--template <text...>",
       "zero-shot: texts for each label, {} being the label; default: This is a photo of {}.",
@@ -30,9 +33,12 @@ export function addPictureOptions(command: Command): Command {
 }
 
 /** The flags under their names in the library; only those that were given. */
-export function pictureParameters({ labels, template, prompt, imageSize }: PictureFlags): object {
+export function pictureParameters(
+  task: string,
+  { labels, template, prompt, imageSize }: PictureFlags,
+): object {
   const parameters = {
-    candidate_labels: labels,
+    candidate_labels: task === "image-text-matching" ? undefined : labels,
     hypothesis_template: template,
     prompt,
     image_size: imageSize,
@@ -54,6 +60,10 @@ export function aboutPictures(
 ): PredictInput[] {
   if (task === "zero-shot-image-classification" && !labels)
     throw new RequestError('predict: this model needs labels; give --labels "a cat" "a dog"');
+  if (task === "image-text-matching") {
+    if (!labels) throw new RequestError('predict: this model needs texts; give --labels "a red umbrella"');
+    return pictures.map((image) => ({ image, text: labels }));
+  }
   if (task !== "visual-question-answering") return [...pictures];
   if (question === undefined)
     throw new RequestError('predict: this model needs a question; give --question "What is it?"');

@@ -71,7 +71,7 @@ export function predictCommand(): Command {
       const inputs = isOfPictures
         ? aboutPictures(answers.task, await imageInputs(args), options)
         : await readInputs(answers.task, args);
-      const parameters = { ...generationParameters(options), ...pictureParameters(options) };
+      const parameters = { ...generationParameters(options), ...pictureParameters(answers.task, options) };
       if (options.stream && !output.isJson) {
         await streamAll(model, inputs, parameters, output);
       } else {

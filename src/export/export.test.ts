@@ -1,7 +1,7 @@
 /** Exported files in the runtimes that they are for: ONNX Runtime, the ONNX checker and Triton's schema. */
 
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
 import protobuf from "protobufjs";
@@ -117,6 +117,13 @@ describe("one ONNX file", () => {
       /--format onnx takes one precision, got fp32, fp16/,
     );
     expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+
+  test("is made of a model, not of its variants", async () => {
+    const variant = at("bert", "variants", "int8");
+    mkdirSync(variant, { recursive: true });
+    writeFileSync(join(variant, "variant.json"), "{}");
+    await expect(exportModel(variant, at("x"), { format: "onnx", name: "x" })).rejects.toThrow(/--precision/);
   });
 });
 

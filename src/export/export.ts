@@ -6,6 +6,7 @@ import { ConfigError } from "../errors.ts";
 import { type ConfigJson, readConfig } from "../models/config.ts";
 import type { Architecture } from "../models/model.ts";
 import { architectureOf } from "../models/registry.ts";
+import { isVariantFolder } from "../weights/variant-folder.ts";
 import { assemble, type Precision } from "./assemble.ts";
 import { writeFolder } from "./folder.ts";
 import { type FilePlan, wholeGraph } from "./model-graphs.ts";
@@ -37,11 +38,16 @@ interface Source {
 
 /**
  * Writes a model folder's model into a new folder `out`, which appears when it is whole.
- * @throws ConfigError when `out` has files in it, several precisions are given to a format of one, or the format does
+ * @throws ConfigError when `out` has files in it, `folder` is a variant's, several precisions are given to a format of one, or the format does
  * not know such a model (code unsupported); WeightError when the checkpoint is incomplete.
  */
 export async function exportModel(folder: string, out: string, options: ExportOptions): Promise<void> {
   const { format, precisions = ["fp32"] } = options;
+  if (isVariantFolder(folder)) {
+    throw new ConfigError(
+      "export: a variant is not exported; name its model, with --precision for smaller weights",
+    );
+  }
   const config = await readConfig(folder);
   const architecture = architectureOf(config, folder);
   const [precision = "fp32", ...others] = precisions;

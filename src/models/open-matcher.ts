@@ -12,7 +12,7 @@ import { ImagePreprocessor } from "../vision/preprocess.ts";
 import { readPreprocessor } from "../vision/preprocessor-config.ts";
 import { BlipForImageTextRetrieval } from "./blip.ts";
 import { type ConfigJson, readConfig } from "./config.ts";
-import type { Outputs } from "./model.ts";
+import type { Architecture, Outputs } from "./model.ts";
 import { encodeGraph, type SessionOpener } from "./open.ts";
 import { architectureOf } from "./registry.ts";
 import { declareInputs, storedNames, usedGraph } from "./trace.ts";
@@ -27,6 +27,7 @@ export const isMatcher = ({ architectures }: ConfigJson): boolean =>
 export interface OpenMatcher {
   readonly folder: string;
   readonly config: ConfigJson;
+  readonly architecture: Architecture;
   readonly tokenizer: Tokenizer;
   readonly preprocessor: ImagePreprocessor;
   /** `pixel_values` → `image_embeds` [B, S, D] and `image_features` [B, E] of length 1. */
@@ -61,7 +62,9 @@ export async function openMatcher(
     throw error;
   }
   const [images, texts, pairs] = sessions as [Session, Session, Session];
-  return { folder, config, tokenizer, preprocessor: new ImagePreprocessor(plan), images, texts, pairs };
+  const architecture = architectureOf(retrieval(config));
+  const preprocessor = new ImagePreprocessor(plan);
+  return { folder, config, architecture, tokenizer, preprocessor, images, texts, pairs };
 }
 
 /** Frees all sessions. */

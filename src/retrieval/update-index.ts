@@ -56,7 +56,8 @@ export async function updateIndex(
   let done = 0;
   for await (const results of mapAhead(chunks(entries), encode, 2)) {
     for (const result of results) {
-      onItem?.(++done);
+      done++;
+      onItem?.(done);
       if ("reason" in result) badRows.push(result);
       else {
         items.push(result.item);

@@ -81,6 +81,17 @@ describe("POST /v1/predict of a model that reads pictures", () => {
     expect(fromForm.json()).toHaveLength(2);
   });
 
+  test("reads a picture at another size, or says which sizes the model reads", async () => {
+    const inputs = png.toString("base64");
+    const at = (image_size: number) =>
+      ask("vit", { inputs, parameters: { image_size, top_k: null } }, "application/json");
+    const [trained, larger, odd] = await Promise.all([at(16), at(32), at(18)]);
+    expectScores(trained.json().slice(0, expected.length));
+    expect([larger.statusCode, odd.statusCode]).toEqual([200, 400]);
+    expect(larger.json()[0].score).not.toBeCloseTo(trained.json()[0].score, 5);
+    expect(odd.json().detail).toContain("multiples");
+  });
+
   test("takes pictures that are larger than texts may be", async () => {
     const side = 1200;
     const noise = Buffer.from(Uint8Array.from({ length: side * side * 3 }, (_, at) => (at * 7919) >> 3));

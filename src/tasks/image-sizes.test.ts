@@ -40,6 +40,15 @@ const configs = {
     depth: [1, 1, 1],
     num_heads: [1, 2, 2],
   },
+  mobilevit: {
+    ...common,
+    model_type: "mobilevit",
+    architectures: ["MobileViTForImageClassification"],
+    hidden_sizes: [8, 8, 8],
+    neck_hidden_sizes: [4, 4, 8, 8, 8, 8, 16],
+    initializer_range: 0.4,
+    num_attention_heads: 2,
+  },
   t2t: {
     ...common,
     model_type: "t2t-vit",
@@ -105,13 +114,16 @@ describe("image_size", () => {
     },
   );
 
-  test.each(["swin", "cvt"])("%s reads more sizes than it keeps open, each as before", async (name) => {
-    const sizes = [36, 40, [48, 34], 36, undefined, 52] as const;
-    const answers = await ask(name, sizes as never);
-    expect(answers).toHaveLength(6);
-    expect(answers[3]).toEqual(answers[0]);
-    expect(new Set(answers.map((answer) => JSON.stringify(scoresOf(answer)))).size).toBe(5);
-  });
+  test.each(["swin", "cvt", "mobilevit"])(
+    "%s reads more sizes than it keeps open, each as before",
+    async (name) => {
+      const sizes = [36, 40, [48, 34], 36, undefined, 52] as const;
+      const answers = await ask(name, sizes as never);
+      expect(answers).toHaveLength(6);
+      expect(answers[3]).toEqual(answers[0]);
+      expect(new Set(answers.map((answer) => JSON.stringify(scoresOf(answer)))).size).toBe(5);
+    },
+  );
 
   test.each([
     ["vit", 18, /18 × 18 pixels does not divide into patches of 4 × 4; give sides that are multiples/],

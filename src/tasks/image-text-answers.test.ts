@@ -4,7 +4,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
-import { pngOf, writeTinyImageModel } from "../../test/support/tiny-images.ts";
+import { pngOf, writeTinyImageModel, writeTinyMatcher } from "../../test/support/tiny-images.ts";
 import { tinyVocab } from "../../test/support/tiny-model.ts";
 import { encodeModel } from "../models/open.ts";
 import { OrtSession } from "../runtime/ort-session.ts";
@@ -151,6 +151,31 @@ describe("image-to-text", () => {
     await expect(openForTask(at("bare"), undefined, { threads: 1 }, thisThread)).rejects.toThrow(
       /preprocessor_config\.json/,
     );
+  });
+});
+
+describe("image-text-matching", () => {
+  const texts = ["film", "the book was a good story"];
+
+  test("gives a CLIP's own logits, best first", async () => {
+    const model = await openForTask(at("clip"), undefined, { provider: "cpu", threads: 1 }, thisThread);
+    const answers = predictor(model, { task: "image-text-matching" });
+    opened.push(answers);
+    const [scores] = (await answers.predict([{ image: png, text: texts }])) as Scores[];
+    const logits = await directScores("clip", texts);
+    for (const [index, label] of texts.entries())
+      expect(byLabel(scores!)[label]).toBeCloseTo(logits[index]!, 4);
+    expect(scores![0]!.score).toBeGreaterThanOrEqual(scores![1]!.score);
+  });
+
+  test("gives a matcher's probabilities, for one text as for several", async () => {
+    await writeTinyMatcher(at("matcher"));
+    const answers = await open("matcher");
+    const [scores] = (await answers.predict([{ image: png, text: texts }])) as Scores[];
+    const [[alone]] = (await answers.predict([{ image: png, text: texts[0]! }])) as [Scores];
+    expect(byLabel(scores!)[texts[0]!]).toBeCloseTo(alone!.score, 5);
+    for (const { score } of scores!) expect(score).toBeGreaterThan(0);
+    await expect(answers.predict([{ image: png, text: [] }])).rejects.toThrow(/input 1: text: /);
   });
 });
 

@@ -23,6 +23,11 @@ export interface SeenImage {
 export class ImageTextMatcher {
   private constructor(private readonly model: OpenMatcher) {}
 
+  /** Over a model that its opener frees, or this. */
+  static of(model: OpenMatcher): ImageTextMatcher {
+    return new ImageTextMatcher(model);
+  }
+
   /** @throws as `openMatcher`. */
   static async open(folder: string, options: SessionOptions = {}): Promise<ImageTextMatcher> {
     return new ImageTextMatcher(await openMatcher(folder, options));

@@ -14,6 +14,7 @@ import {
   openModel,
   type SessionOpener,
 } from "../models/open.ts";
+import { type OpenMatcher, openMatcher, releaseMatcher } from "../models/open-matcher.ts";
 import { type OpenTowers, openTowers, releaseTowers } from "../models/open-towers.ts";
 import { readsPicturesAlone } from "../models/picture-tasks.ts";
 import { architectureOf } from "../models/registry.ts";
@@ -41,7 +42,13 @@ const pictureTextTasks: readonly TaskName[] = ["image-to-text", "visual-question
 const generationTasks: readonly TaskName[] = ["text-generation", "translation", ...pictureTextTasks];
 
 /** An open model of any kind. */
-export type OpenAnyModel = OpenModel | OpenGenerator | OpenImageModel | OpenImageGenerator | OpenTowers;
+export type OpenAnyModel =
+  | OpenModel
+  | OpenGenerator
+  | OpenImageModel
+  | OpenImageGenerator
+  | OpenTowers
+  | OpenMatcher;
 
 /** Tasks that read the last layer. */
 const isFeatureTask = (task: string | undefined): boolean =>
@@ -75,6 +82,7 @@ export async function openForTask(
     return pictureTextTasks.includes(head) ? withPreprocessor(opened) : opened;
   }
   if (head === "zero-shot-image-classification") return openTowers(folder, options, place.session);
+  if (head === "image-text-retrieval") return openMatcher(folder, options, place.session);
   return (isOfPictures ? openImageModel : openModel)(folder, options, place.session);
 }
 
@@ -89,6 +97,7 @@ async function withPreprocessor(model: OpenGenerator): Promise<OpenImageGenerato
 
 /** Frees an open model. */
 export async function releaseModel(model: OpenAnyModel): Promise<void> {
+  if ("pairs" in model) return releaseMatcher(model);
   if ("texts" in model) return releaseTowers(model);
   if ("generator" in model) return model.generator.release();
   if ("otherSizes" in model) await model.otherSizes.release();

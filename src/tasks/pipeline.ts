@@ -200,6 +200,15 @@ export interface VisualQuestionAnsweringPipeline extends PipelineBase {
   (questions: readonly PictureQuestion[], options?: GenerationOptions): Promise<PictureAnswer[][]>;
 }
 
+type ImageAndTexts = { readonly image: ImageSource; readonly text: string | readonly string[] };
+
+export interface ImageTextMatchingPipeline extends PipelineBase {
+  /** Texts as labels, best first: by a BLIP the probability that they match the picture, by a CLIP the logit. */
+  (image: ImageSource, text: string): Promise<LabelScore[]>;
+  (pair: ImageAndTexts): Promise<LabelScore[]>;
+  (pairs: readonly ImageAndTexts[]): Promise<LabelScore[][]>;
+}
+
 /** The pipeline of each task; `sentiment-analysis` and `ner` are other names. */
 export interface PipelineByTask {
   "text-classification": TextClassificationPipeline;
@@ -219,6 +228,7 @@ export interface PipelineByTask {
   "zero-shot-image-classification": ZeroShotImageClassificationPipeline;
   "image-to-text": ImageToTextPipeline;
   "visual-question-answering": VisualQuestionAnsweringPipeline;
+  "image-text-matching": ImageTextMatchingPipeline;
 }
 
 const otherNames: Readonly<Record<string, AnswerTaskName>> = {
@@ -290,6 +300,7 @@ function readArguments(task: AnswerTaskName, args: readonly unknown[]): { inputs
     return { inputs: { question: first, context: second }, options };
   if (task === "visual-question-answering" && isSpread)
     return { inputs: { image: first, question: second }, options };
+  if (task === "image-text-matching" && isSpread) return { inputs: { image: first, text: second }, options };
   if (task === "zero-shot-image-classification")
     return { inputs: first, options: { candidate_labels: second, ...options } };
   return { inputs: first, options: (second ?? {}) as object };

@@ -9,6 +9,7 @@ import type { OpenGenerator } from "../generation/open-generator.ts";
 import type { ConfigJson } from "../models/config.ts";
 import type { TaskName } from "../models/model.ts";
 import type { OpenImageModel, OpenModel } from "../models/open.ts";
+import type { OpenMatcher } from "../models/open-matcher.ts";
 import type { OpenTowers } from "../models/open-towers.ts";
 import type { SessionOptions } from "../runtime/session.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -24,6 +25,7 @@ import { imageClassificationAnswers } from "./image-classification.ts";
 import { imageFeatureAnswers } from "./image-feature-extraction.ts";
 import type { ImageOpener } from "./image-input.ts";
 import { openImagePredictor, type PictureOptions } from "./image-predictor.ts";
+import { matchingAnswers, openMatchingPredictor } from "./image-text-matching.ts";
 import {
   captionAnswers,
   type OpenImageGenerator,
@@ -42,7 +44,11 @@ import { generationAnswers } from "./text-generation.ts";
 import { taggingAnswers, taggingData } from "./token-classification.ts";
 import { translationAnswers } from "./translation.ts";
 import { translationData } from "./translation-data.ts";
-import { openZeroShotPredictor, zeroShotAnswers } from "./zero-shot-image-classification.ts";
+import {
+  openTowersMatching,
+  openZeroShotPredictor,
+  zeroShotAnswers,
+} from "./zero-shot-image-classification.ts";
 
 const recipes: { readonly [T in DataTask]: DataRecipe<ExamplesByTask[T]> } = {
   "text-classification": classificationData,
@@ -72,6 +78,7 @@ const answerTasks = {
   "zero-shot-image-classification": zeroShotAnswers,
   "image-to-text": captionAnswers,
   "visual-question-answering": pictureQuestionAnswers,
+  "image-text-matching": matchingAnswers,
 } as const;
 
 /** Tasks that models can be trained for. */
@@ -233,7 +240,7 @@ export function predictor(
   { task, openImage, ...options }: PredictorOptions = {},
 ): Predictor {
   const { task: head } = model.architecture;
-  const name = task ?? (head === "pretraining" ? "fill-mask" : head);
+  const name = task ?? otherTasks[head] ?? head;
   if (!isAnswerTask(name)) {
     throw new ConfigError(
       `${model.folder}: ${name} has no predictor; known are ${answerTaskNames.join(", ")}`,
@@ -242,12 +249,19 @@ export function predictor(
       },
     );
   }
+  if ("pairs" in model) return matchingPredictor(name, model, openImage);
   if ("texts" in model) return towersPredictor(name, model, { openImage, ...options });
   if ("generator" in model) return openGenerationPredictor(name, model, openImage);
   return "preprocessor" in model
     ? imagePredictor(name, model, { openImage, ...options })
     : openPredictor(name, model, options);
 }
+
+/** What models answer whose heads are trained for something else. */
+const otherTasks: Readonly<Record<string, AnswerTaskName>> = {
+  pretraining: "fill-mask",
+  "image-text-retrieval": "image-text-matching",
+};
 
 const isAnswerTask = (name: string): name is AnswerTaskName => name in answerTasks;
 
@@ -273,8 +287,18 @@ function openPredictor(name: AnswerTaskName, model: OpenModel, options: BatchOpt
 }
 
 function towersPredictor(name: AnswerTaskName, model: OpenTowers, options: PictureOptions): Predictor {
+  if (name === "image-text-matching") return openTowersMatching(name, model, options);
   if (name !== "zero-shot-image-classification") throw wrongTask(name, model);
   return openZeroShotPredictor(name, model, options);
+}
+
+function matchingPredictor(
+  name: AnswerTaskName,
+  model: OpenMatcher,
+  openImage: ImageOpener | undefined,
+): Predictor {
+  if (name !== "image-text-matching") throw wrongTask(name, model);
+  return openMatchingPredictor(name, model, openImage);
 }
 
 function openGenerationPredictor(

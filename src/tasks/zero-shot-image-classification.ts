@@ -10,6 +10,7 @@ import { ClassVectors } from "./class-vectors.ts";
 import { type ImageSource, imageSource, readPicture } from "./image-input.ts";
 import type { PictureOptions } from "./image-predictor.ts";
 import { ImageRunner } from "./image-runner.ts";
+import { type MatchingModel, matchingAnswers } from "./image-text-matching.ts";
 import { Predictor, type QuestionKind } from "./predictor.ts";
 import { sigmoid, softmax, topIndices } from "./scores.ts";
 import { Slots } from "./slots.ts";
@@ -47,18 +48,24 @@ export const zeroShotAnswers: QuestionKind<
 > = {
   input: imageSource,
   options,
-  answer: ({ slots, classes, picture, embed }, source, { candidate_labels: labels, hypothesis_template }) =>
-    slots.run(async () => {
-      const [vectors, image] = await Promise.all([
-        classes.of(labels, hypothesis_template),
-        picture(source).then(embed),
-      ]);
-      const { scale, bias } = classes.scores;
-      const logits = vectors.map((vector) => scale * dot(vector, image) + (bias ?? 0));
-      const scores = bias === undefined ? softmax(logits) : logits.map(sigmoid);
+  answer: (model, source, { candidate_labels: labels, hypothesis_template }) =>
+    model.slots.run(async () => {
+      const logits = await logitsOf(model, source, labels, hypothesis_template);
+      const scores = model.classes.scores.bias === undefined ? softmax(logits) : logits.map(sigmoid);
       return topIndices(scores, scores.length).map((at) => ({ label: labels[at]!, score: scores[at]! }));
     }),
 };
+
+async function logitsOf(
+  { classes, picture, embed }: ZeroShotModel,
+  source: ImageSource,
+  labels: readonly string[],
+  templates: readonly string[],
+): Promise<number[]> {
+  const [vectors, image] = await Promise.all([classes.of(labels, templates), picture(source).then(embed)]);
+  const { scale, bias = 0 } = classes.scores;
+  return vectors.map((vector) => scale * dot(vector, image) + bias);
+}
 
 function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
@@ -72,14 +79,39 @@ const picturesAtOnce = 32;
 export function openZeroShotPredictor(
   task: string,
   model: OpenTowers,
-  { openImage, ...batches }: PictureOptions,
+  options: PictureOptions,
 ): Predictor<LabelScore[]> {
+  return Predictor.over(task, zeroShotAnswers, openZeroShot(model, options), owner(model));
+}
+
+/** The model's own scores of texts as they are. */
+export function openTowersMatching(
+  task: string,
+  model: OpenTowers,
+  options: PictureOptions,
+): Predictor<LabelScore[]> {
+  const modelOn = openZeroShot(model, options);
+  const modelFor = (order: BatchOrder): MatchingModel => ({
+    match: (source, texts) => {
+      const zeroShot = modelOn(order);
+      return zeroShot.slots.run(() => logitsOf(zeroShot, source, texts, ["{}"]));
+    },
+  });
+  return Predictor.over(task, matchingAnswers, modelFor, owner(model));
+}
+
+const owner = (model: OpenTowers) => ({ release: () => releaseTowers(model) });
+
+function openZeroShot(
+  model: OpenTowers,
+  { openImage, ...batches }: PictureOptions,
+): (order: BatchOrder) => ZeroShotModel {
   const runner = new ImageRunner(model.images, ["image_embeds"], batches);
   const [pixelsInput] = model.images.inputs;
   const decoder = new ImageDecoder({}, model.preprocessor.plan.background);
   const classes = new ClassVectors(model);
   const slots = new Slots(picturesAtOnce);
-  const modelFor = (order: BatchOrder): ZeroShotModel => ({
+  return (order) => ({
     classes,
     slots,
     picture: (source) => {
@@ -92,5 +124,4 @@ export function openZeroShotPredictor(
       return image_embeds!.data as Float32Array;
     },
   });
-  return Predictor.over(task, zeroShotAnswers, modelFor, { release: () => releaseTowers(model) });
 }

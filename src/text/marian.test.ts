@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AutoTokenizer, env } from "@huggingface/transformers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
 import { loadTokenizer } from "./load-tokenizer.ts";
@@ -109,4 +110,17 @@ test("vocab.json without a special token, or damaged, is refused", async () => {
     await writeFile(join(path, "vocab.json"), content);
     await expect(loadTokenizer(path)).rejects.toThrow(ConfigError);
   }
+});
+
+test("other libraries read the same pieces and ids from its tokenizer.json", async () => {
+  const exported = join(folder, "exported");
+  await tokenizer.saveJson(exported);
+  env.allowRemoteModels = false;
+  env.localModelPath = folder;
+  const theirs = await AutoTokenizer.from_pretrained("exported");
+  for (const text of ["Hund dog", ">>eng<< Hund", "dog"])
+    expect(theirs.encode(text)).toEqual([...tokenizer.encode(text).ids]);
+  const answer = [13, 8, 9, 10, 11, 3, 0];
+  const options = { skipSpecialTokens: true };
+  expect(theirs.decode(answer, { skip_special_tokens: true })).toBe(tokenizer.decode(answer, options));
 });

@@ -101,7 +101,7 @@ function unigramModel(model: SentencePieceModel, ids: SentencePieceUse["ids"]): 
 }
 
 /** Further below all others than any path of pieces costs. */
-const neverScore = -1e6;
+export const neverScore = -1e6;
 
 /** Pieces that are out of use stay for their ids, with a score that no path takes. */
 const scoredPieces = (pieces: readonly Piece[]): [string, number][] =>

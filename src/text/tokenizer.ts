@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { ConfigError, RequestError } from "../errors.ts";
 import { Encoding, type SequencePart, TokenSequence } from "./encoding.ts";
 import { Pipeline } from "./pipeline.ts";
+import { portableJson } from "./portable-json.ts";
 import { roleIds, type TokenRole } from "./special-tokens.ts";
 import { type Template, templateFrom } from "./template.ts";
 import { checkTokenizerConfig, checkTokenizerJson, type TokenizerConfig } from "./tokenizer-json.ts";
@@ -155,7 +156,7 @@ export class Tokenizer {
 
   /** As `save`, Marian's too as `tokenizer.json`, for libraries that read nothing else. */
   async saveJson(folder: string): Promise<void> {
-    await this.write(folder, { "tokenizer.json": JSON.stringify(this.json) });
+    await this.write(folder, { "tokenizer.json": JSON.stringify(portableJson(this.json)) });
   }
 
   private async write(folder: string, files: object): Promise<void> {
