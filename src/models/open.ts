@@ -214,13 +214,13 @@ export async function encodeGraph(
   { target = plainTarget, ...options }: EncodeGraphOptions = {},
 ): Promise<EncodedModel> {
   const quantize = options.quantize ?? quantizationOf(await readConfig(folder), folder);
-  const wanted = graphFor(graph, target, { ...options, quantize });
   const checkpoint = await openCheckpoint(folder);
   try {
     const entries = matchCheckpoint(architecture, checkpoint);
+    if (!quantize) assertWeights(folder, graph, entries); // before the passes: a damaged config may ask for a huge graph
+    const wanted = graphFor(graph, target, { ...options, quantize });
+    if (quantize) assertWeights(folder, wanted, entries);
     const nodes = new Map([...wanted.parameters].map(([node, name]) => [name, node]));
-    const shapes = new Map([...nodes].map(([name, { shape }]) => [name, { shape: shape as number[] }]));
-    assertNames(folder, shapes, entries, { ignoreUnexpected: [/./] });
     const targets = await linkTargets(folder, entries);
     const weights = (name: string): ExternalTensor => {
       const entry = entries.get(name)!;
@@ -288,6 +288,16 @@ function canRead(read: (name: string) => string, name: string): boolean {
     if (error instanceof WeightError) return false;
     throw error;
   }
+}
+
+/** @throws WeightError when the checkpoint lacks a parameter of the graph or has it in another shape. */
+function assertWeights(
+  folder: string,
+  { parameters }: Graph,
+  entries: ReadonlyMap<string, CheckpointEntry>,
+): void {
+  const shapes = new Map([...parameters].map(([{ shape }, name]) => [name, { shape: shape as number[] }]));
+  assertNames(folder, shapes, entries, { ignoreUnexpected: [/./] });
 }
 
 const storedDTypes: Readonly<Record<string, DType | "bfloat16">> = {
