@@ -54,10 +54,11 @@ beforeAll(async () => {
     discover: discovery(workers.map(({ grpcPort }) => `127.0.0.1:${grpcPort}`)),
     rules,
   });
-  await gateway.ready();
-  await vi.waitFor(async () => expect((await gateway.inject("/health/ready")).statusCode).toBe(200), {
-    timeout: 30_000,
-  });
+  for (const server of [direct, gateway]) {
+    await server.ready();
+    const isReady = async () => expect((await server.inject("/health/ready")).statusCode).toBe(200);
+    await vi.waitFor(isReady, { timeout: 30_000 }); // a folder's task is known when it is open
+  }
 });
 afterAll(() => Promise.all([direct.close(), gateway.close(), ...workers.map((worker) => worker.close())]));
 
