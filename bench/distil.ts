@@ -11,14 +11,12 @@ import { parseArgs } from "node:util";
 import type { ConfigJson } from "../src/models/config.ts";
 import { encodeModel } from "../src/models/open.ts";
 import { architectureOf } from "../src/models/registry.ts";
-import { storedNames } from "../src/models/trace.ts";
-import { countParameters, initialValue } from "../src/nn/module.ts";
+import { countParameters } from "../src/nn/module.ts";
 import { OrtSession } from "../src/runtime/ort-session.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
-import { writeFileAtomic } from "../src/weights/atomic.ts";
-import { writeCheckpoint } from "../src/weights/checkpoint.ts";
 import { markdownTable, median, milliseconds } from "./peer.ts";
 import { bertBase } from "./write-bert.ts";
+import { writeRandom } from "./write-random.ts";
 
 const { values } = parseArgs({
   options: {
@@ -45,13 +43,7 @@ const configs: Readonly<Record<string, ConfigJson>> = {
 
 /** A session over random weights. */
 async function open(folder: string, config: ConfigJson): Promise<OrtSession> {
-  const architecture = architectureOf(config);
-  const names = storedNames(architecture, architecture.build(config));
-  await writeCheckpoint(
-    folder,
-    [...names].map(([node, name]) => [name, initialValue(node, name, 0)] as const),
-  );
-  await writeFileAtomic(join(folder, "config.json"), JSON.stringify(config));
+  await writeRandom(folder, config);
   const threads = values.threads === undefined ? {} : { threads: Number(values.threads) };
   return OrtSession.open(await encodeModel(folder), threads);
 }

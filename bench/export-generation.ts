@@ -4,7 +4,7 @@
  * Usage: npm run build && node --import tsx bench/export-generation.ts [--runs 5] [--models gpt2,opus-mt]
  */
 
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,13 +12,10 @@ import { parseArgs } from "node:util";
 import { exportModel } from "../src/export/export.ts";
 import type { ConfigJson } from "../src/models/config.ts";
 import { marianConfigs } from "../src/models/marian.ts";
-import { architectureOf } from "../src/models/registry.ts";
-import { storedNames } from "../src/models/trace.ts";
-import { initialValue } from "../src/nn/module.ts";
 import { bertTokenizerJson } from "../src/text/bert-vocab.ts";
 import { Tokenizer } from "../src/text/tokenizer.ts";
-import { writeCheckpoint } from "../src/weights/checkpoint.ts";
 import { alternate, markdownTable, megabytes, Peer } from "./peer.ts";
+import { writeRandom } from "./write-random.ts";
 
 const { values } = parseArgs({
   options: { runs: { type: "string", default: "5" }, models: { type: "string", default: "gpt2,opus-mt" } },
@@ -53,14 +50,7 @@ const models: Readonly<Record<string, Model>> = {
 
 /** Writes a model of random weights and, beside it, the folder for transformers.js. */
 async function write(folder: string, exported: string, config: ConfigJson): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const architecture = architectureOf(config);
-  const names = storedNames(architecture, architecture.build(config));
-  await writeCheckpoint(
-    folder,
-    [...names].map(([node, name]) => [name, initialValue(node, name, 0)] as const),
-  );
-  await writeFile(join(folder, "config.json"), JSON.stringify(config));
+  await writeRandom(folder, config);
   const vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].join("\n"); // ids are given, words do not matter
   await new Tokenizer(bertTokenizerJson(vocabulary, {}, "vocab.txt")).save(folder);
   await exportModel(folder, exported, { format: "transformers.js", name: "bench" });

@@ -11,13 +11,25 @@ import { type AdminControls, buildAdmin } from "../serve/admin-server.ts";
 import type { Guard, Serving } from "../serve/http-server.ts";
 import { defaultLimits, type Limits } from "../serve/limits.ts";
 import type { ServerMetrics } from "../serve/metrics.ts";
+import type { ModelPool } from "../serve/model-pool.ts";
 import { addGrpc } from "../serve/protocol/grpc-front.ts";
 import { logLevels } from "../serve/request-log.ts";
 import type { ServerOptions } from "../serve/server.ts";
 import { startTracing } from "../serve/tracing.ts";
-import { interruptSignal } from "./command.ts";
+import { createCommand, interruptSignal, runs } from "./command.ts";
 import type { Output } from "./output.ts";
-import { flag, list, positive, type Settings, setting, text, type Values, wholeFrom } from "./settings.ts";
+import {
+  addSettings,
+  flag,
+  list,
+  positive,
+  readSettings,
+  type Settings,
+  setting,
+  text,
+  type Values,
+  wholeFrom,
+} from "./settings.ts";
 
 const port = wholeFrom(0);
 const hidden = (): string => "(hidden)";
@@ -106,6 +118,12 @@ export async function addGrpcAt(
   return { grpc: `${host}:${await addGrpc(serving, { address, limits, keys: guard.keys })}` };
 }
 
+/** Lets a name mean another version, on request. */
+export const swapIn =
+  (pool: ModelPool) =>
+  async (name: string, ref: string | undefined): Promise<string> =>
+    (await pool.swap(name, ref)).model.ref;
+
 /** "Tesserae answers on … and over gRPC on …". */
 export const showAddresses = (url: string, { grpc }: { readonly grpc?: string }): string =>
   `Tesserae answers on ${url}${grpc === undefined ? "" : `, over gRPC on ${grpc}`}`;
@@ -118,8 +136,8 @@ export const workerKeySetting = setting(
   hidden,
 );
 
-export type ServerValues = Values<typeof serverSettings>;
-export type ModelValues = Values<typeof modelSettings>;
+type ServerValues = Values<typeof serverSettings>;
+type ModelValues = Values<typeof modelSettings>;
 
 function limit(typed: string, help: string, name: keyof Limits) {
   return setting(typed, help, wholeFrom(1).default(defaultLimits[name]));
@@ -129,10 +147,13 @@ function withoutPassword(address: string | undefined): string | undefined {
   return address?.replace(/:\/\/[^@/]*@/, "://(hidden)@");
 }
 
-export const log = (line: string): void => void process.stderr.write(line);
+const log = (line: string): void => void process.stderr.write(line);
 
-/** What every server takes of the settings. @throws ConfigError when strangers could ask without a key. */
-export async function commonOptions(values: ServerValues) {
+/** What every server takes of the settings. */
+export type CommonOptions = Awaited<ReturnType<typeof commonOptions>>;
+
+/** @throws ConfigError when strangers could ask without a key. */
+async function commonOptions(values: ServerValues) {
   const { host, keys, auth, logLevel } = values;
   assertGuarded({ host, hasKeys: keys !== undefined, noAuth: !auth });
   const ring = keys === undefined ? undefined : await KeyRing.watch(keys, (message) => log(`${message}\n`));
@@ -149,7 +170,7 @@ export const modelOptions = ({ model, threads, cacheMegabytes, redis }: ModelVal
 });
 
 /** The server's address once it listens. @throws ConfigError when the port is taken or not allowed. */
-export async function listen(
+async function listen(
   server: FastifyInstance,
   { host, port: wanted }: Pick<ServerValues, "host" | "port">,
 ): Promise<string> {
@@ -165,30 +186,68 @@ export async function listen(
   }
 }
 
-/** What runs, and how it ends. */
-export interface Running {
+/** A server that is ready to listen. */
+export interface Started {
+  readonly http: FastifyInstance;
   readonly state: { isClosing: boolean };
   readonly metrics: ServerMetrics;
-  readonly guard: Guard;
   readonly controls: Omit<AdminControls, "drain">;
+  /** What the command's result says beside the address. */
+  readonly told: Readonly<Record<string, unknown>>;
+  /** The sentence for people, with the address. */
+  readonly show: (url: string) => string;
   readonly close: () => Promise<void>;
 }
 
+export interface ServerCommand<Table extends Settings> {
+  readonly name: string;
+  readonly summary: string;
+  readonly examples: readonly string[];
+  /** Beside `serverSettings`. */
+  readonly settings: Table;
+  readonly start: (values: ServerValues & Values<Table>, common: CommonOptions) => Promise<Started>;
+}
+
+/** A command that reads its settings, starts a server and serves until it is told to end. */
+export function serverCommand<Table extends Settings>(definition: ServerCommand<Table>): Command {
+  const { name, summary, examples, start } = definition;
+  const settings = { ...serverSettings, ...definition.settings };
+  const command = addSettings(createCommand(name, summary, examples), settings);
+  return runs<{ printConfig?: boolean }, []>(command, async ({ options, output }) => {
+    const read = await readSettings(command, settings);
+    if (options.printConfig) {
+      output.result(read.document, read.shown);
+      return 0;
+    }
+    const values = read.values as ServerValues & Values<Table>;
+    const common = await commonOptions(values);
+    const endTracing = await beginTracing(name, values);
+    const started = await start(values, common);
+    const url = await listen(started.http, values);
+    output.result({ url, ...started.told }, started.show(url));
+    const close = async (): Promise<void> => {
+      await started.close();
+      common.guard.keys?.close();
+      await endTracing();
+    };
+    return runUntilStopped(values, { ...started, guard: common.guard, close }, output);
+  });
+}
+
+/** What runs, and how it ends. */
+type Running = Pick<Started, "state" | "metrics" | "controls" | "close"> & { readonly guard: Guard };
+
 /** Begins to send spans, where settings say where to. */
-export async function beginTracing(command: Command, { traces }: ServerValues): Promise<() => Promise<void>> {
+async function beginTracing(name: string, { traces }: ServerValues): Promise<() => Promise<void>> {
   if (traces === undefined) return async () => undefined;
-  return startTracing({ endpoint: traces, service: `tesserae-${command.name()}` });
+  return startTracing({ endpoint: traces, service: `tesserae-${name}` });
 }
 
 /**
  * Serves until Ctrl-C, SIGTERM or the admin port says to end: not ready any more, then a notice in which all is answered
  * as before, then the end of the server. Returns the exit code: 1 where requests were left at the time-out.
  */
-export async function runUntilStopped(
-  values: ServerValues,
-  running: Running,
-  output: Output,
-): Promise<number> {
+async function runUntilStopped(values: ServerValues, running: Running, output: Output): Promise<number> {
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => {
     stop = resolve;

@@ -1,5 +1,6 @@
 /** The flags of `tesserae train`, and what they set up. */
 
+import { join } from "node:path";
 import type { DataTask } from "../data/examples.ts";
 import type { TagScheme } from "../models/tag-rules.ts";
 import type { ImageTask } from "../tasks/image-training.ts";
@@ -47,6 +48,34 @@ export interface TrainingSetup {
   readonly flags: TrainFlags;
   /** Ends what the run needs beside itself, such as a teacher's thread. */
   readonly release?: () => Promise<void>;
+}
+
+/** What a task makes of its data. */
+type PreparedRun = Pick<TrainRun, "task" | "train" | "validation">;
+
+/** The trainer's run of a model with this config that starts from the weights of a folder, or from random ones. */
+export const trainRunOf = (
+  name: string,
+  model: Pick<TrainRun, "config" | "weightsFolder">,
+  { task, train, validation }: PreparedRun,
+  flags: TrainFlags,
+): TrainRun => ({
+  ...model,
+  task,
+  train,
+  validation,
+  output: flags.output ?? join("runs", name),
+  resume: flags.resume ?? false,
+  options: trainOptions(flags),
+});
+
+/** The files of the training and the validation data, for the lineage. */
+export async function dataFilesOf(
+  { data, validation }: { readonly data: string; readonly validation?: string | undefined },
+  filesAt: (path: string) => Promise<readonly string[]>,
+): Promise<string[]> {
+  const paths = [data, ...(validation === undefined ? [] : [validation])];
+  return (await Promise.all(paths.map(filesAt))).flat();
 }
 
 /** The flags as the trainer takes them; what is not given is left out. */

@@ -1,6 +1,5 @@
 /** From the flags of `tesserae train` to what the trainer runs, for tasks of pictures. */
 
-import { join } from "node:path";
 import { teachPictures } from "../compress/teach-pictures.ts";
 import { labelsOfTeacher, type Teacher } from "../compress/teacher.ts";
 import { imageFilesAt } from "../data/image-files.ts";
@@ -15,7 +14,7 @@ import type { Output } from "./output.ts";
 import { withFields } from "./set-fields.ts";
 import { needed, studentImageModel } from "./student-model.ts";
 import { distilOptions } from "./teacher-options.ts";
-import { type TrainFlags, type TrainingSetup, trainOptions } from "./train-flags.ts";
+import { dataFilesOf, type TrainFlags, type TrainingSetup, trainRunOf } from "./train-flags.ts";
 
 export interface ImageRun {
   /** Undefined for one that is cut out of the teacher. */
@@ -57,27 +56,14 @@ export async function setUpImageTraining(
     { given, ...pictureChoice(flags), ...(augment && { augment }) },
   );
   noteData(output, prepared.badRows, 0);
-  const paths = [data, ...(validation === undefined ? [] : [validation])];
-  const setup = {
-    name,
-    parent: initial.parent,
-    run: {
-      config: withSet({ ...initial.config, ...prepared.task.config }),
-      weightsFolder: initial.weightsFolder,
-      task: prepared.task,
-      train: prepared.train,
-      validation: prepared.validation,
-      output: flags.output ?? join("runs", name),
-      resume: flags.resume ?? false,
-      options: trainOptions(flags),
-    },
-    dataFiles: (await Promise.all(paths.map(imageFilesAt))).flat(),
-    flags,
-  };
+  const config = withSet({ ...initial.config, ...prepared.task.config });
+  const run = trainRunOf(name, { config, weightsFolder: initial.weightsFolder }, prepared, flags);
+  const dataFiles = await dataFilesOf({ data, validation }, imageFilesAt);
+  const setup = { name, parent: initial.parent, run, dataFiles, flags };
   if (!teacher) return setup;
   const isMixed = Number(augment?.mixup ?? 0) + Number(augment?.cutmix ?? 0) > 0;
   const options = { ...distilOptions(teacher, flags, output), plan: prepared.plan, isMixed };
-  return { ...setup, ...(await teachPictures(setup.run, options)) };
+  return { ...setup, ...(await teachPictures(run, options)) };
 }
 
 /** A family with a head that follows a teacher gets it. */

@@ -1,6 +1,5 @@
 /** From the flags of `tesserae train` to what the trainer runs, for tasks of image–text pairs. */
 
-import { join } from "node:path";
 import { teachPairs } from "../compress/teach-pictures.ts";
 import { preprocessorOf, type Teacher } from "../compress/teacher.ts";
 import { imageFilesAt } from "../data/image-files.ts";
@@ -18,7 +17,7 @@ import { pairOptions } from "./pair-options.ts";
 import { learnPairTokenizer } from "./pair-tokenizer.ts";
 import { withFields } from "./set-fields.ts";
 import { distilOptions } from "./teacher-options.ts";
-import { type TrainFlags, type TrainingSetup, trainOptions } from "./train-flags.ts";
+import { dataFilesOf, type TrainFlags, type TrainingSetup, trainRunOf } from "./train-flags.ts";
 
 export interface PairRun {
   readonly model: string;
@@ -56,26 +55,12 @@ export async function setUpPairTraining(
     { ...choice, ...(augment && { augment }) },
   );
   noteData(output, [...train.badRows, ...(held?.badRows ?? [])], prepared.truncated);
-  const paths = [data, ...(validation === undefined ? [] : [validation])];
-  const setup = {
-    name,
-    parent,
-    run: {
-      config,
-      weightsFolder,
-      task: prepared.task,
-      train: prepared.train,
-      validation: prepared.validation,
-      output: flags.output ?? join("runs", name),
-      resume: flags.resume ?? false,
-      options: trainOptions(flags),
-    },
-    dataFiles: (await Promise.all(paths.map(imageFilesAt))).flat(),
-    flags,
-  };
+  const run = trainRunOf(name, { config, weightsFolder }, prepared, flags);
+  const dataFiles = await dataFilesOf({ data, validation }, imageFilesAt);
+  const setup = { name, parent, run, dataFiles, flags };
   if (!teacher) return setup;
   const following = { ...distilOptions(teacher, flags, output), plan: prepared.plan, tokenizer };
-  return { ...setup, ...(await teachPairs(setup.run, following)) };
+  return { ...setup, ...(await teachPairs(run, following)) };
 }
 
 /** What the flags say; undefined where they say nothing. @throws RequestError when both of them are given. */

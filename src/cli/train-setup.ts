@@ -1,6 +1,5 @@
 /** From the flags of `tesserae train` to what the trainer runs. */
 
-import { join } from "node:path";
 import { teachTexts } from "../compress/teach-texts.ts";
 import { labelsOfTeacher, type Teacher } from "../compress/teacher.ts";
 import { filesOf } from "../data/read-examples.ts";
@@ -11,7 +10,6 @@ import { assertStoreName, storeNameOf } from "../store/ref.ts";
 import { isImageTask } from "../tasks/image-training.ts";
 import { isPairTask } from "../tasks/pair-training.ts";
 import { headOf, prepare } from "../tasks/tasks.ts";
-import type { TrainRun } from "../train/trainer.ts";
 import { noteData, readOptions } from "./data-options.ts";
 import { assertFlagsFit } from "./image-options.ts";
 import { initialModel } from "./initial-model.ts";
@@ -20,7 +18,7 @@ import { withFields } from "./set-fields.ts";
 import { needed, studentModel } from "./student-model.ts";
 import { distilOptions, teacherOf, transferOf } from "./teacher-options.ts";
 import { tokenizerChoice } from "./tokenizer-choice.ts";
-import { type TrainFlags, type TrainingSetup, trainOptions } from "./train-flags.ts";
+import { dataFilesOf, type TrainFlags, type TrainingSetup, trainRunOf } from "./train-flags.ts";
 import { setUpImageTraining } from "./train-images.ts";
 import { setUpPairTraining } from "./train-pairs.ts";
 
@@ -71,18 +69,8 @@ export async function setUpTraining(
     },
     { ...flags.set, architectures: [architecture] },
   );
-  const run: TrainRun = {
-    config,
-    weightsFolder: initial.weightsFolder,
-    task: prepared.task,
-    train: prepared.train,
-    validation: prepared.validation,
-    output: flags.output ?? join("runs", name),
-    resume: flags.resume ?? false,
-    options: trainOptions(flags),
-  };
-  const paths = [data, ...(validation === undefined ? [] : [validation])];
-  const dataFiles = (await Promise.all(paths.map((path) => filesOf(task, path, flags)))).flat();
+  const run = trainRunOf(name, { config, weightsFolder: initial.weightsFolder }, prepared, flags);
+  const dataFiles = await dataFilesOf({ data, validation }, (path) => filesOf(task, path, flags));
   const setup = { name, parent: initial.parent, run, dataFiles, flags };
   if (!teacher) return setup;
   const options = {

@@ -301,13 +301,13 @@ function differentTexts(ids: Node): Node {
   return less(min(cast(isSame, "float32"), -1), 1);
 }
 
-/** Ours → the authors' repository. */
-export const blipPretrainNames: NameMap = {
-  ...originalVisionNames("encoders.vision", "visual_encoder"),
+/** `vision` gives the names within an image tower; all else is called alike everywhere. */
+const pretrainingNames = (vision: (ours: string, theirs: string) => NameMap, tower: string): NameMap => ({
+  ...vision("encoders.vision", tower),
   ...blipTextNames("encoders.text", "text_encoder"),
   "encoders.visionProjection": "vision_proj",
   "encoders.textProjection": "text_proj",
-  ...originalVisionNames("momentum.vision", "visual_encoder_m"),
+  ...vision("momentum.vision", `${tower}_m`),
   ...blipTextNames("momentum.text", "text_encoder_m"),
   "momentum.visionProjection": "vision_proj_m",
   "momentum.textProjection": "text_proj_m",
@@ -318,23 +318,10 @@ export const blipPretrainNames: NameMap = {
   "queues.texts": "text_queue",
   "queues.pointer": "queue_ptr",
   temperature: "temp",
-};
+});
+
+/** Ours → the authors' repository. */
+export const blipPretrainNames = pretrainingNames(originalVisionNames, "visual_encoder");
 
 /** Ours → Hugging Face's names of captioning and retrieval models, and names of what only training has. */
-export const blipForPretrainingNames: NameMap = {
-  ...blipVisionNamesAt("encoders.vision", "vision_model"),
-  ...blipTextNames("encoders.text", "text_encoder"),
-  "encoders.visionProjection": "vision_proj",
-  "encoders.textProjection": "text_proj",
-  ...blipVisionNamesAt("momentum.vision", "vision_model_m"),
-  ...blipTextNames("momentum.text", "text_encoder_m"),
-  "momentum.visionProjection": "vision_proj_m",
-  "momentum.textProjection": "text_proj_m",
-  ...blipTextNames("decoder", "text_decoder.bert"),
-  ...blipHeadNames("head", "text_decoder.cls.predictions"),
-  matchHead: "itm_head",
-  "queues.images": "image_queue",
-  "queues.texts": "text_queue",
-  "queues.pointer": "queue_ptr",
-  temperature: "temp",
-};
+export const blipForPretrainingNames = pretrainingNames(blipVisionNamesAt, "vision_model");

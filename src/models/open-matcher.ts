@@ -15,6 +15,7 @@ import { type ConfigJson, readConfig } from "./config.ts";
 import type { Architecture, Outputs } from "./model.ts";
 import { encodeGraph, type SessionOpener } from "./open.ts";
 import { architectureOf } from "./registry.ts";
+import { targetOf } from "./target.ts";
 import { declareInputs, storedNames, usedGraph } from "./trace.ts";
 
 const retrievalClass = "BlipForImageTextRetrieval";
@@ -50,19 +51,20 @@ export async function openMatcher(
       code: "unsupported",
     });
   }
+  const { target, settled } = await targetOf(options);
+  const architecture = architectureOf({ ...config, architectures: [retrievalClass] });
   const [tokenizer, plan] = await Promise.all([loadTokenizer(folder), readPreprocessor(folder)]);
   const sessions: Session[] = [];
   try {
-    for (const graph of describe(config)) {
-      const encoded = await encodeGraph(folder, architectureOf(retrieval(config)), graph);
-      sessions.push(await open({ ...encoded, name: folder }, options));
+    for (const graph of describe(architecture, config)) {
+      const encoded = await encodeGraph(folder, architecture, graph, { target });
+      sessions.push(await open({ ...encoded, name: folder }, settled));
     }
   } catch (error) {
     await releaseAll(sessions);
     throw error;
   }
   const [images, texts, pairs] = sessions as [Session, Session, Session];
-  const architecture = architectureOf(retrieval(config));
   const preprocessor = new ImagePreprocessor(plan);
   return { folder, config, architecture, tokenizer, preprocessor, images, texts, pairs };
 }
@@ -75,11 +77,8 @@ async function releaseAll(sessions: readonly Session[]): Promise<void> {
   await Promise.all(sessions.map((session) => session.release()));
 }
 
-const retrieval = (config: ConfigJson): ConfigJson => ({ ...config, architectures: [retrievalClass] });
-
 /** The graphs of images, of texts and of pairs. */
-function describe(config: ConfigJson) {
-  const architecture = architectureOf(retrieval(config));
+function describe(architecture: Architecture, config: ConfigJson) {
   const model = architecture.build(config);
   if (!(model instanceof BlipForImageTextRetrieval))
     throw new ConfigError(`${architecture.name}: is no matcher`);

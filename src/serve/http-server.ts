@@ -126,13 +126,13 @@ export function createFastify({
     genReqId: ({ headers }) => givenId(headers["x-request-id"]) ?? randomUUID(),
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply), // addresses that cannot be decoded
     return503OnClosing: false, // requests that arrive on open connections while it closes are answered
-  });
+  }) as unknown as FastifyInstance; // its type is of pino's logger, which no route uses
   server.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
   });
-  addTracing(server as unknown as FastifyInstance);
-  addRequestLog(server as unknown as FastifyInstance);
-  addHardening(server as unknown as FastifyInstance, isLocal);
+  addTracing(server);
+  addRequestLog(server);
+  addHardening(server, isLocal);
   server.addHook("preValidation", async ({ body }) => assertDepth(body));
   server.setErrorHandler((error: Error, request, reply) => sendProblem(error, request, reply));
   server.setNotFoundHandler((request) => {
@@ -140,7 +140,7 @@ export function createFastify({
       code: "not_found",
     });
   });
-  return server as unknown as FastifyInstance;
+  return server;
 }
 
 /** A caller's own request id, where it is short and plain enough to be logged and echoed. */

@@ -2,6 +2,7 @@
 
 import { imageTextPairs } from "../data/image-text-pairs.ts";
 import type { ConfigJson } from "../models/config.ts";
+import type { EncodedText } from "./batch-runner.ts";
 import { captionScores } from "./caption-scores.ts";
 import { padded } from "./contrastive-data.ts";
 import { CountingEncoder } from "./dataset.ts";
@@ -17,13 +18,8 @@ export const captionData: PairDataRecipe = {
   answerMetrics: captionScores,
   datasetOf(pairs, setup) {
     const encoder = new CountingEncoder(setup);
-    const start = startOf(setup.config);
-    const captions = pairs.map((pair) =>
-      pair.captions.map((text) => {
-        const { ids, typeIds } = encoder.encode(text);
-        return { ids: [start, ...ids.slice(1)], typeIds };
-      }),
-    );
+    const spoken = decoderTexts(encoder, setup.config);
+    const captions = pairs.map((pair) => pair.captions.map(spoken));
     const dataset = imageDataset({
       ...setup,
       examples: pairs,
@@ -38,6 +34,15 @@ export const captionData: PairDataRecipe = {
   },
 };
 
+/** Encodes texts that the decoder is to say: its own first token stands in the place of the tokenizer's. */
+export function decoderTexts(encoder: CountingEncoder, config: ConfigJson): (text: string) => EncodedText {
+  const start = startOf(config);
+  return (text) => {
+    const { ids, typeIds } = encoder.encode(text);
+    return { ids: [start, ...ids.slice(1)], typeIds };
+  };
+}
+
 /** The token that the decoder begins with, in place of the tokenizer's own first one. */
-export const startOf = ({ text_config }: ConfigJson): number =>
+const startOf = ({ text_config }: ConfigJson): number =>
   (text_config as { bos_token_id?: number } | undefined)?.bos_token_id ?? 30522;

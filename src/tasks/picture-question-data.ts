@@ -3,14 +3,13 @@
  * the likelier the more people gave it. B questions, A tokens of an answer.
  */
 
-import type { PictureQuestion } from "../data/picture-questions.ts";
-import { pictureQuestions } from "../data/picture-questions.ts";
+import { type PictureQuestion, pictureQuestions } from "../data/picture-questions.ts";
 import { ignoredLabel } from "../nn/losses.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { vqaAccuracy } from "../train/metrics/vqa.ts";
 import type { Batch } from "../train/step.ts";
 import type { EncodedText } from "./batch-runner.ts";
-import { startOf } from "./caption-data.ts";
+import { decoderTexts } from "./caption-data.ts";
 import { padded } from "./contrastive-data.ts";
 import { CountingEncoder } from "./dataset.ts";
 import { imageDataset } from "./image-dataset.ts";
@@ -26,14 +25,9 @@ export const pictureQuestionData: PairDataRecipe<PictureQuestion> = {
   answerMetrics: answerScores,
   datasetOf(pairs, setup) {
     const encoder = new CountingEncoder(setup);
-    const start = startOf(setup.config);
+    const spoken = decoderTexts(encoder, setup.config);
     const questions = pairs.map(({ question }) => encoder.encode(question));
-    const answers = pairs.map((pair) =>
-      pair.answers.map((text) => {
-        const { ids, typeIds } = encoder.encode(text);
-        return { ids: [start, ...ids.slice(1)], typeIds };
-      }),
-    );
+    const answers = pairs.map((pair) => pair.answers.map(spoken));
     const dataset = imageDataset({
       ...setup,
       examples: pairs,
