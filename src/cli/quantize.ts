@@ -60,7 +60,8 @@ export function quantizeCommand(): Command {
     .option("--threads <number>", "threads of ONNX Runtime; default: all", wholeNumber(1));
   addEvaluationOptions(command);
   return runs<QuantizeOptions, [string]>(command, async ({ options, output }, ref) => {
-    const { folder, source, ref: known } = await new Catalog().locate(ref);
+    const catalog = new Catalog();
+    const { folder, source, ref: known } = await catalog.adopt(await catalog.locate(ref));
     const parent = source === "folder" ? ref : known;
     const config = await readConfig(folder);
     const { task, dataset, badRows, truncated } = await prepareEvaluationData(folder, config, options);

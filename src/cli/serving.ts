@@ -5,6 +5,8 @@ import type { Command } from "commander";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
+import { providers } from "../runtime/providers.ts";
+import { computePrecisions } from "../runtime/session.ts";
 import { KeyRing } from "../serve/access/key-ring.ts";
 import { assertGuarded, isLoopback } from "../serve/access/listen-rule.ts";
 import { type AdminControls, buildAdmin } from "../serve/admin-server.ts";
@@ -17,6 +19,7 @@ import { logLevels } from "../serve/request-log.ts";
 import type { ServerOptions } from "../serve/server.ts";
 import { startTracing } from "../serve/tracing.ts";
 import { createCommand, interruptSignal, runs } from "./command.ts";
+import { deviceOptions } from "./device-options.ts";
 import type { Output } from "./output.ts";
 import {
   addSettings,
@@ -82,6 +85,16 @@ export const modelSettings = {
     list.default([]),
   ),
   threads: setting("--threads <number>", "threads of each model; default: all", wholeFrom(1).optional()),
+  device: setting(
+    "--device <device>",
+    `where to compute: ${providers.join(", ")}; default: cuda where it works, else cpu`,
+    z.enum(providers, `must be one of ${providers.join(", ")}`).optional(),
+  ),
+  precision: setting(
+    "--precision <precision>",
+    "what to compute in: fp32, or fp16, which is for GPUs",
+    z.enum(computePrecisions, `must be one of ${computePrecisions.join(", ")}`).optional(),
+  ),
   cacheMegabytes: setting(
     "--cache-megabytes <number>",
     "answers kept in memory; 0: every question is computed",
@@ -163,9 +176,9 @@ async function commonOptions(values: ServerValues) {
   return { guard, limits, log, logLevel };
 }
 
-export const modelOptions = ({ model, threads, cacheMegabytes, redis }: ModelValues): ServerOptions => ({
+export const modelOptions = ({ model, cacheMegabytes, redis, ...device }: ModelValues): ServerOptions => ({
   models: model,
-  ...(threads !== undefined && { session: { threads } }),
+  session: deviceOptions(device),
   cache: cacheMegabytes > 0 && { maxBytes: cacheMegabytes * 2 ** 20, redisUrl: redis },
 });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
-import { modelSettings as models, serverSettings } from "./serving.ts";
+import { modelOptions, modelSettings as models, serverSettings } from "./serving.ts";
 import { addSettings, readSettings } from "./settings.ts";
 
 const folder = useTemporaryFolder();
@@ -34,6 +34,17 @@ describe("settings of a server", () => {
     expect(message).toMatch(/environment TESSERAE_SERVE_LOG_LEVEL: must be one of debug, info, warn, error/);
     expect(message).toMatch(/thread: there is no such setting; did you mean "threads"\?/);
     expect(message).toMatch(/max-queue: must be at least 1, got 0/);
+  });
+
+  test("say on which device models compute, with no fall-back from one that is named", async () => {
+    const { values } = await read(["--precision", "fp32"], { TESSERAE_SERVE_DEVICE: "webgpu" });
+    expect(modelOptions(values).session).toEqual({
+      provider: "webgpu",
+      forceProvider: true,
+      precision: "fp32",
+    });
+    expect(modelOptions((await read([])).values).session).toEqual({});
+    await expect(read(["--device", "tpu"])).rejects.toThrow(/flag --device: must be one of cpu, .*got "tpu"/);
   });
 
   test("are shown with where they come from, secrets hidden", async () => {

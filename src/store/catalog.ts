@@ -51,15 +51,15 @@ export class Catalog {
   }
 
   /**
-   * The model of a name: `name` (the newest version), `name@3` or a bundled model; a variant of it after `@int8` or
-   * `:int8`.
+   * The model of a name: `name` (the newest version in the store, else the bundled model), or `name@3`; a variant of it
+   * after `@int8` or `:int8`.
    * @throws ConfigError, code not_found, that suggests the nearest name.
    */
   async find(ref: string): Promise<CatalogModel> {
     const { whole, variant } = splitVariant(ref);
     const models = await this.list();
-    const found =
-      models.find((model) => model.ref === whole) ?? models.findLast((model) => model.name === whole);
+    const named = models.filter(({ ref, name }) => ref === whole || name === whole);
+    const found = named.findLast(({ source }) => source === "store") ?? named[0];
     if (found) return variant === undefined ? found : variantOf(found, variant);
     const versions = models.filter(({ name }) => name === ref.split("@")[0]).map((model) => model.ref);
     throw new ConfigError(`model "${ref}": ${advice(ref, versions, models)}`, { code: "not_found" });
@@ -83,6 +83,15 @@ export class Catalog {
       if (!isFolder) throw error;
       return modelIn(folder, basename(folder), "folder");
     }
+  }
+
+  /** The model where it may change: a bundled one is copied into the store, since the package's folder is not the user's. */
+  async adopt(model: CatalogModel): Promise<CatalogModel> {
+    const { source, name, folder, manifest } = model;
+    if (source !== "bundled" || !manifest) return model;
+    const { task, labels, metrics, lineage } = manifest;
+    const { ref } = await this.store.add(name, folder, { task, labels, metrics, lineage });
+    return this.find(ref);
   }
 
   private async bundled(): Promise<CatalogModel[]> {

@@ -35,6 +35,25 @@ beforeEach(async () => {
   }
 });
 
+describe("a name", () => {
+  test("means the newest version in the store before a bundled model", async () => {
+    expect((await catalog.find("small")).source).toBe("bundled");
+    await store.add("small", (place) => writeFile(join(place, "config.json"), "{}"), { task: "t" });
+    expect(await catalog.find("small")).toMatchObject({ ref: "small@1", source: "store" });
+  });
+
+  test("of a bundled model is adopted by the store once", async () => {
+    const record = { name: "small", version: 1, task: "t", createdAt: new Date().toISOString(), metrics: {} };
+    const manifest = { ...record, lineage: {}, files: {}, contentHash: "0".repeat(64) };
+    await writeFile(join(bundled, "manifest.json"), JSON.stringify(manifest));
+    const model = await catalog.find("small");
+    for (let time = 0; time < 2; time++) {
+      expect(await catalog.adopt(model)).toMatchObject({ ref: "small@1", source: "store" });
+    }
+    expect((await store.list()).map(({ ref }) => ref)).toEqual(["m@1", "m@2", "small@1"]);
+  });
+});
+
 describe("variants", () => {
   test("lie inside their version, which stays as it was", async () => {
     const { folder: version } = await store.get("m@2");
