@@ -36,7 +36,7 @@ export class Catalog {
     private readonly bundledFolder: string = packageModels,
   ) {}
 
-  /** All versions in the store and the bundled models, by name. */
+  /** All versions in the store, and the bundled models whose name it does not have; by name. */
   async list(): Promise<CatalogModel[]> {
     const stored = (await this.store.list()).map(
       ({ ref, folder, manifest }): CatalogModel => ({
@@ -47,7 +47,8 @@ export class Catalog {
         manifest,
       }),
     );
-    return [...stored, ...(await this.bundled())];
+    const taken = new Set(stored.map(({ name }) => name));
+    return [...stored, ...(await this.bundled()).filter(({ name }) => !taken.has(name))];
   }
 
   /**
@@ -58,8 +59,8 @@ export class Catalog {
   async find(ref: string): Promise<CatalogModel> {
     const { whole, variant } = splitVariant(ref);
     const models = await this.list();
-    const named = models.filter(({ ref, name }) => ref === whole || name === whole);
-    const found = named.findLast(({ source }) => source === "store") ?? named[0];
+    const found =
+      models.find((model) => model.ref === whole) ?? models.findLast((model) => model.name === whole);
     if (found) return variant === undefined ? found : variantOf(found, variant);
     const versions = models.filter(({ name }) => name === ref.split("@")[0]).map((model) => model.ref);
     throw new ConfigError(`model "${ref}": ${advice(ref, versions, models)}`, { code: "not_found" });
