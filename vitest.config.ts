@@ -7,6 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } }, // a busy machine takes longer, and answers the same
     allowOnly: false,
     coverage: {
       provider: "v8",

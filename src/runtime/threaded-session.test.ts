@@ -42,7 +42,7 @@ describe("ThreadedSession", () => {
     longestGapMs = Math.max(longestGapMs, performance.now() - last);
     await session.release();
     expect(totalMs).toBeGreaterThan(50);
-    expect(longestGapMs).toBeLessThan(totalMs / 2);
+    expect(longestGapMs).toBeLessThan(totalMs * 0.9); // on the caller's own thread the gap would be all of it
   });
 
   test("takes the memory of feeds that are given", async () => {

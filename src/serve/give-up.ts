@@ -12,8 +12,9 @@ export class GiveUp {
     private readonly caller: AbortSignal | undefined,
     deadlineMs: number | undefined,
   ) {
-    if (deadlineMs !== undefined)
-      this.timer = setTimeout(() => this.controller.abort(tooLate()), Math.max(0, deadlineMs));
+    const onDeadline = (): void => this.controller.abort(tooLate());
+    if (deadlineMs !== undefined && deadlineMs <= 0) onDeadline();
+    else if (deadlineMs !== undefined) this.timer = setTimeout(onDeadline, deadlineMs);
     caller?.addEventListener("abort", this.onAbort, { once: true });
     if (caller?.aborted) this.onAbort();
   }

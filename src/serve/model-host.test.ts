@@ -182,7 +182,7 @@ describe("a worker", () => {
     await expect(host.predict(ask("exit"))).rejects.toMatchObject({ code: "runtime" });
     await expect.poll(() => host.live().isAvailable).toBe(false);
     await expect(host.predict(ask("hello"))).rejects.toMatchObject({ code: "unavailable" });
-    await expect.poll(() => host.state, { timeout: 5000 }).toBe("ready");
+    await expect.poll(() => host.state).toBe("ready");
     expect(await host.predict(ask("hello"))).toBe("hello");
     await host.close();
   });

@@ -169,7 +169,10 @@ export class ModelHost implements ServedModel {
     const giveUp = new GiveUp(signal, deadlineMs);
     const done = this.keeper
       .get()
-      .then((thread) => work(thread, giveUp.signal))
+      .then((thread) => {
+        giveUp.signal.throwIfAborted();
+        return work(thread, giveUp.signal);
+      })
       .finally(() => {
         leave();
         giveUp.end();

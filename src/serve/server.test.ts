@@ -136,9 +136,7 @@ describe("the server", () => {
   test("becomes ready when the bundled models are open, and is alive before", async () => {
     const own = await build();
     expect((await own.inject("/health/live")).statusCode).toBe(200);
-    await expect
-      .poll(async () => (await own.inject("/health/ready")).statusCode, { timeout: 10_000 })
-      .toBe(200);
+    await expect.poll(async () => (await own.inject("/health/ready")).statusCode).toBe(200);
     expect((await own.inject("/health")).json()).toMatchObject({
       status: "ready",
       models: [{ ref: "questions", state: "ready" }],
@@ -180,9 +178,7 @@ describe("the server", () => {
     const empty = new Catalog(new ModelStore(join(folder, "no-home")), join(folder, "no-bundled"));
     const own = await build({ catalog: empty });
     expect((await own.inject("/v1/models")).json()).toEqual({ object: "list", data: [] });
-    await expect
-      .poll(async () => (await own.inject("/health/ready")).statusCode, { timeout: 10_000 })
-      .toBe(200);
+    await expect.poll(async () => (await own.inject("/health/ready")).statusCode).toBe(200);
     await own.close();
   });
 });

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { TesseraeError } from "../errors.ts";
 import { BatchCost } from "./batch-cost.ts";
 import type { BatchOrder } from "./batch-order.ts";
@@ -36,6 +36,10 @@ function queueOf({ maxTokens = 256, cost = measured() } = {}) {
   const take = (): number[] => queue.take().map(({ id }) => id);
   return { queue, add, take, rejected };
 }
+
+// The clock stands still, so that what a slow machine takes is not part of any answer.
+beforeAll(() => void vi.useFakeTimers({ toFake: ["Date"] }));
+afterAll(() => void vi.useRealTimers());
 
 /** Batches of one input each show the order. */
 const alone = { maxTokens: 1 };

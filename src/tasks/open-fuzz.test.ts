@@ -19,7 +19,7 @@ import type { LabelScore } from "./text-classification.ts";
 
 const folder = useTemporaryFolder();
 const mutations = Number(process.env.FUZZ_MUTATIONS ?? 500);
-const limitMs = 5000;
+const limitMs = 20_000;
 const text = "a very good film";
 const config = tinyConfig("BertForSequenceClassification", withLabels("bad", "good"));
 const configText = JSON.stringify(config);

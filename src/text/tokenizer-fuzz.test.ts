@@ -7,7 +7,7 @@ import { Tokenizer } from "./tokenizer.ts";
 
 /** Seeded mutations of tokenizer.json; set FUZZ_MUTATIONS for more. */
 const mutations = Number(process.env.FUZZ_MUTATIONS ?? 1000);
-const longestMs = 5000;
+const longestMs = 20_000;
 
 const text = "Hello unable 我爱 wörld! https://hello.world/?un=able 😀".repeat(20);
 const hostile: unknown[] = [

@@ -9,7 +9,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { parseSafetensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 const mutationCount = Number(process.env.FUZZ_MUTATIONS ?? 2500);
-const limitMs = 5000;
+const limitMs = 20_000;
 
 const folder = useTemporaryFolder();
 let valid: Uint8Array;

