@@ -13,9 +13,9 @@ import { judgeCaptions } from "../src/tasks/capfilt.ts";
 import { ImageTextMatcher } from "../src/tasks/image-text-matcher.ts";
 import { rerankingScores } from "../src/tasks/reranking.ts";
 import { writeCaptions } from "../src/tasks/write-captions.ts";
-import { Random } from "../src/tensor/random.ts";
 import { captionMetrics } from "../src/train/metrics/captions.ts";
 import { ImageDecoder } from "../src/vision/decode.ts";
+import { withOthersCaptions } from "./noisy-captions.ts";
 import { markdownTable } from "./peer.ts";
 
 const { values, positionals } = parseArgs({
@@ -72,22 +72,18 @@ const shuffledShare = 0.3;
 
 /** Gives a share of the pairs the captions of others among them, and counts which of all are kept. */
 async function capfiltLine(pairs: readonly ImageTextPair[]): Promise<string> {
-  const order = new Random(1).shuffle(pairs.map((_, at) => at));
-  const wrong = order.slice(0, Math.round(pairs.length * shuffledShare));
-  const captions = pairs.map((pair) => pair.captions[0]!);
-  for (const [at, index] of wrong.entries())
-    captions[index] = pairs[wrong[(at + 1) % wrong.length]!]!.captions[0]!;
+  const { captions, wrong } = withOthersCaptions(pairs, shuffledShare);
   const noisy = pairs.map((pair, at) => ({ ...pair, fields: { caption: captions[at] } }));
   const count = { wrong: 0, right: 0 };
   let index = 0;
   for await (const judged of judgeCaptions(noisy, ["caption"], { matcher })) {
     const isKept = "captions" in judged && judged.captions[0]!.probability >= 0.5;
-    const isWrong = wrong.includes(index++);
+    const isWrong = wrong.has(index++);
     if (isWrong !== isKept) count[isWrong ? "wrong" : "right"]++;
   }
   const share = (part: number, all: number): string => `${((100 * part) / all).toFixed(1)} %`;
-  const removed = share(count.wrong, wrong.length);
-  const kept = share(count.right, pairs.length - wrong.length);
+  const removed = share(count.wrong, wrong.size);
+  const kept = share(count.right, pairs.length - wrong.size);
   return `CapFilt: removes ${removed} of the wrong captions, keeps ${kept} of the right ones (bars 80 %)`;
 }
 

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { cp } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readExamples } from "../src/data/read-examples.ts";
@@ -33,16 +33,12 @@ export async function writeServedModel(folder: string): Promise<string> {
   return folder;
 }
 
-/** Real sentences of mixed lengths, single ones and whole paragraphs, each once, in an order that stays the same. */
+/** Real sentences of mixed lengths (1 to 70 tokens), each once, in an order that stays the same. */
 export async function servedTexts(): Promise<string[]> {
   const path = join(data, "sst2");
   if (!existsSync(path)) throw new Error(`${path}: is not here; serving is measured with its sentences`);
   const { examples } = await readExamples("text-classification", join(path, "train.tsv"));
-  const sentences = [...new Set(examples.map(({ text }) => text))];
-  // Every tenth text is a paragraph of twelve sentences.
-  return sentences
-    .slice(0, 8000)
-    .map((text, at) => (at % 10 === 0 ? sentences.slice(at, at + 12).join(" ") : text));
+  return [...new Set(examples.map(({ text }) => text))].slice(0, 8000);
 }
 
 export interface ServerProcess {
@@ -83,15 +79,8 @@ export async function startTesserae(
   return server;
 }
 
-/** A copy of a model under another name, such as one that variants are added to. */
-export async function copyModel(from: string, to: string): Promise<string> {
-  await cp(from, to, { recursive: true });
-  return to;
-}
-
 /** Resident bytes of a process. */
 export async function residentBytes({ child }: ServerProcess): Promise<number> {
-  const { readFile } = await import("node:fs/promises");
   const status = await readFile(`/proc/${child.pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) * 1024;
 }

@@ -4,7 +4,7 @@
  *     npm run build && node --import tsx bench/soak.ts [--minutes 60] [--swaps 200]
  */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,8 +36,12 @@ const median = (numbers: readonly number[]): number =>
 
 const home = await mkdtemp(join(tmpdir(), "tesserae-soak-"));
 const store = new ModelStore(home);
-for (let version = 0; version < 2; version++)
-  await store.add("reviews", "models/sst2", { task: "text-classification", metrics: { version } });
+/** Version 2 is version 1 with another file beside it: the same answers under another name. */
+const second = join(home, "second");
+await cp("models/sst2", second, { recursive: true });
+await cp("LICENSE", join(second, "LICENSE"));
+for (const folder of ["models/sst2", second])
+  await store.add("reviews", folder, { task: "text-classification" });
 const texts = await servedTexts();
 const adminPort = await freePort();
 const server = await startTesserae("reviews", home, ["--admin-port", String(adminPort)]);
