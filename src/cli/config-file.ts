@@ -1,4 +1,7 @@
-/** Options from a YAML file: its keys are the flags' names without the dashes. Flags on the command line go first. */
+/**
+ * Options from a YAML file: its keys are the flags' names without the dashes. Flags on the command line go first, of a table
+ * (`set`, `augment`) entry by entry.
+ */
 
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, type Option } from "commander";
@@ -24,8 +27,11 @@ export async function applyConfigFile(
   for (const [key, value] of Object.entries(values)) {
     const option = findOption(command, key, path);
     const name = option.attributeName();
-    if (command.getOptionValueSource(name) === "cli") continue;
-    command.setOptionValueWithSource(name, parsedValue(option, value, `${path}: ${key}`), "config");
+    const isGiven = command.getOptionValueSource(name) === "cli";
+    if (isGiven && !isTable(value)) continue;
+    const parsed = parsedValue(option, value, `${path}: ${key}`);
+    const merged = isGiven ? { ...(parsed as object), ...(command.getOptionValue(name) as object) } : parsed;
+    command.setOptionValueWithSource(name, merged, isGiven ? "cli" : "config");
   }
   return given === undefined ? undefined : String(given);
 }
@@ -79,3 +85,5 @@ function textsOf(value: Value): string[] {
   if (typeof value !== "object") return [String(value)];
   return Object.entries(value).map(([name, part]) => `${name}=${part}`);
 }
+
+const isTable = (value: Value): boolean => typeof value === "object" && !Array.isArray(value);

@@ -80,14 +80,13 @@ export function probeConfig(config: ConfigJson, task: string): ConfigJson {
 type DataKind = "texts" | "pictures" | "pairs";
 
 const pictureFlags = ["augment", "imageMean", "imageStd", "imageBackground", "imageColumn", "linearProbe"];
-const pairFlags = ["captionColumn", "keywordColumn", "microBatch"];
+const pairFlags = ["captionColumn", "keywordColumn", "microBatch", "visionModel", "languageModel"];
 const tokenFlags = ["tokenizer", "trainTokenizer", "maxLength"];
 const textFlags = [
   "wholeWordMasking",
   "crf",
   "constraints",
   "qaHead",
-  "earlyExit",
   "textColumn",
   "pairColumn",
   "labelKind",
@@ -101,7 +100,7 @@ const textFlags = [
 const misplaced: Record<DataKind, readonly string[]> = {
   texts: [...pictureFlags, ...pairFlags, "trainShare", "teacherCopies"],
   pictures: [...tokenFlags, ...textFlags, ...pairFlags],
-  pairs: [...textFlags, "trainShare", "teacherCopies", "layers"],
+  pairs: [...textFlags, "earlyExit", "trainShare", "teacherCopies", "layers"],
 };
 
 /** @throws RequestError naming a flag that a task of this kind does not have. */

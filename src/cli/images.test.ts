@@ -53,6 +53,20 @@ describe("pictures", () => {
     expect(readFileSync(join(folder, "red.html"), "utf8")).toContain("Rollout");
   });
 
+  test("a classifier with an exit after every layer is trained and answers by its patience", async () => {
+    const flags = ["--early-exit", "--name", "hasty", "--set", "pabee_patience=1", "--epochs", "14"];
+    const trained = await run(["train", "--config", "run.yaml", ...flags]);
+    expect([trained.code, trained.stdout]).toEqual([0, expect.stringMatching(/^hasty@1: loss .*accuracy/)]);
+    const { metrics } = JSON.parse((await run(["eval", "hasty", "--data", "photos", "--json"])).stdout);
+    expect(metrics.accuracy).toBeGreaterThan(0.8);
+    const alone = await run(["predict", "hasty", "photos/red/000.png", "--json"]);
+    const together = await run(["predict", "hasty", "photos/red", "--json"]);
+    const [first] = JSON.parse(alone.stdout);
+    expect(JSON.parse(together.stdout)[0].output[0].label).toBe(first.output[0].label);
+    const both = await run(["train", "--config", "run.yaml", "--early-exit", "--teacher", "colours"]);
+    expect([both.code, both.stderr]).toEqual([2, expect.stringMatching(/leave out --teacher/)]);
+  });
+
   test("a masked autoencoder's picture is written to a folder", async () => {
     const answer = await run(["predict", "./mae", "photos/red/000.png", "--out", "painted", "--json"]);
     const [{ output }] = JSON.parse(answer.stdout);

@@ -3,8 +3,9 @@
 import { teachPictures } from "../compress/teach-pictures.ts";
 import { labelsOfTeacher, type Teacher } from "../compress/teacher.ts";
 import { imageFilesAt } from "../data/image-files.ts";
+import { RequestError } from "../errors.ts";
 import type { ConfigJson } from "../models/config.ts";
-import type { Architecture } from "../models/model.ts";
+import type { Variant } from "../models/model.ts";
 import { architectureFor } from "../models/registry.ts";
 import { type ImageTask, prepareImages } from "../tasks/image-training.ts";
 import { noteData } from "./data-options.ts";
@@ -37,7 +38,8 @@ export async function setUpImageTraining(
     ? await studentImageModel(model, teacher, flags, task)
     : await initialImageModel(needed(model), task);
   const initial = flags.linearProbe ? { ...found, config: probeConfig(found.config, task) } : found;
-  const architecture = classifierOf(String(initial.config.model_type), task, teacher);
+  const modelType = String(initial.config.model_type);
+  const architecture = architectureFor(modelType, task, variantOf(modelType, flags, teacher));
   const withSet = (config: ConfigJson): ConfigJson =>
     withFields(config, { ...flags.set, architectures: [architecture.name] });
   const prepared = await prepareImages(
@@ -66,6 +68,16 @@ export async function setUpImageTraining(
   return { ...setup, ...(await teachPictures(run, options)) };
 }
 
-/** A family with a head that follows a teacher gets it. */
-const classifierOf = (modelType: string, task: ImageTask, teacher: Teacher | undefined): Architecture =>
-  architectureFor(modelType, task, teacher && modelType === "deit" ? "with-teacher" : undefined);
+/** A family with a head that follows a teacher gets it. @throws RequestError for flags that do not go together. */
+function variantOf(
+  modelType: string,
+  { earlyExit = false, linearProbe = false }: TrainFlags,
+  teacher: Teacher | undefined,
+): Variant | undefined {
+  if (earlyExit && (teacher || linearProbe))
+    throw new RequestError(
+      "train: --early-exit trains all layers from labels; leave out --teacher and --linear-probe",
+    );
+  if (earlyExit) return "early-exit";
+  return teacher && modelType === "deit" ? "with-teacher" : undefined;
+}

@@ -37,6 +37,7 @@ export function trainCommand(): Command {
       "train google-bert/bert-base-uncased --task text-classification --data reviews.csv --name reviews",
       "train bert-tiny --tokenizer ./vocab --task text-classification --data train.tsv --epochs 10",
       "train vit-small-patch16-224 --task image-classification --data photos/ --augment rand_augment=9",
+      "train flamingo --vision-model ./clip --language-model ./gpt2 --task image-text-to-text --data pairs.tar",
       "train clip-vit-base-patch32 --train-tokenizer 8000 --task image-text-contrastive --data pairs.tar",
       "train --teacher reviews --layers 2 --task text-classification --data reviews.csv --name reviews-small",
       "train --config sst2.yaml --resume",
@@ -65,6 +66,8 @@ export function trainCommand(): Command {
       "learn a tokenizer of that many tokens from the text of --data",
       wholeNumber(1),
     )
+    .option("--vision-model <model>", "flamingo: the CLIP whose image tower it looks with")
+    .option("--language-model <model>", "flamingo: the GPT-2 that it writes with")
     .option("--whole-word-masking", "masked-lm, bert-pretraining: mask all pieces of a word together")
     .option("--crf", "token-classification: label whole sentences by a conditional random field")
     .addOption(
@@ -77,7 +80,10 @@ export function trainCommand(): Command {
         questionHeads,
       ),
     )
-    .option("--early-exit", "text-classification: a classifier on every layer, to stop when they agree")
+    .option(
+      "--early-exit",
+      "text- and image-classification: a classifier on every layer, to stop when they agree",
+    )
     .option("--set <field=value>", "a field of config.json; may be repeated", fieldValue)
     .option("--output <folder>", "folder of the run; default: runs/NAME")
     .option("--resume", "go on from the newest checkpoint in the output folder");

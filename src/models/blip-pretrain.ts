@@ -23,7 +23,7 @@ import { crossEntropy, softCrossEntropy } from "../nn/losses.ts";
 import type { Init } from "../nn/module.ts";
 import { type Dim, mulDims, productOf } from "../tensor/dims.ts";
 import type { NameMap } from "../weights/names.ts";
-import { blipConfigSchema, decoderBias, firstToken, labelsOf, withFirst } from "./blip.ts";
+import { blipConfigSchema, decoderBias, labelsOf, withFirst } from "./blip.ts";
 import {
   BlipText,
   type BlipTextConfig,
@@ -39,6 +39,7 @@ import { pixelsOf } from "./image-heads.ts";
 import { requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
 import { FeatureQueues, followed, momentumCopy } from "./momentum.ts";
+import { firstState } from "./token-states.ts";
 import { imageSize } from "./vit-layers.ts";
 
 const tokenId = z.number().int().min(0);
@@ -144,8 +145,8 @@ class BlipEncoders {
     const text = this.text.forward(ctx, ids, { bias: paddingBias(mask, states.dtype) });
     return {
       states,
-      images: normalized(this.visionProjection.forward(firstToken(states))),
-      texts: normalized(this.textProjection.forward(firstToken(text))),
+      images: normalized(this.visionProjection.forward(firstState(states))),
+      texts: normalized(this.textProjection.forward(firstState(text))),
     };
   }
 }
@@ -258,7 +259,7 @@ export class BlipPretrain implements Model {
     const bias = paddingBias(pairs.mask, states.dtype);
     const options = { bias, source: pairs.source, captureAs: "matching_" };
     const itm_logits = this.matchHead.forward(
-      firstToken(this.encoders.text.forward(ctx, pairs.ids, options)),
+      firstState(this.encoders.text.forward(ctx, pairs.ids, options)),
     );
     const [batch] = ids.shape as [Dim];
     const labels = concat([full(1, "int64", [batch]), full(0, "int64", [mulDims(batch, 2)])], 0);

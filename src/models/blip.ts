@@ -13,7 +13,7 @@ import { flattenRows, matmul } from "../graph/ops/matmul.ts";
 import { softmax } from "../graph/ops/norm.ts";
 import { mean } from "../graph/ops/reduce.ts";
 import { cast, equal, notEqual, where } from "../graph/ops/select.ts";
-import { concat, iota, slice, squeeze, swapAxes } from "../graph/ops/shape.ts";
+import { concat, iota, slice, swapAxes } from "../graph/ops/shape.ts";
 import { causalBias, paddingBias } from "../nn/attention.ts";
 import type { Context } from "../nn/context.ts";
 import { normalized } from "../nn/contrastive.ts";
@@ -29,6 +29,7 @@ import { nextTokens } from "./heads.ts";
 import { pixelsOf } from "./image-heads.ts";
 import { requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
+import { firstState } from "./token-states.ts";
 
 const tokenId = z.number().int().min(0);
 
@@ -68,9 +69,6 @@ export const labelsOf = (ids: Node, padId: number): Node => where(equal(ids, pad
 /** ids [B, T] with another first one. */
 export const withFirst = (ids: Node, first: number): Node =>
   concat([full(first, ids.dtype, [ids.shape[0]!, 1]), slice(ids, 1, 1)], 1);
-
-/** First tokens of [B, T, D] → [B, D]. */
-export const firstToken = (hidden: Node): Node => squeeze(slice(hidden, 1, 0, 1), 1);
 
 /** A text model that decodes, with its head. */
 class BlipDecoder {
@@ -194,7 +192,7 @@ export class BlipForImageTextRetrieval implements Model {
   /** `pixel_values` → `image_embeds` [B, S, D], which `match` reads, and `image_features` [B, E] of length 1. */
   readImages(ctx: Context, inputs: Inputs): Outputs {
     const image_embeds = this.vision.forward(ctx, pixelsOf("BLIP", inputs));
-    const image_features = normalized(this.visionProjection.forward(firstToken(image_embeds)));
+    const image_features = normalized(this.visionProjection.forward(firstState(image_embeds)));
     return { image_embeds, image_features };
   }
 
@@ -204,7 +202,7 @@ export class BlipForImageTextRetrieval implements Model {
     const bias =
       inputs.attention_mask && paddingBias(inputs.attention_mask, this.textProjection.weight.dtype);
     const text_states = this.text.forward(ctx, ids, { bias, captureAs: "text_" });
-    return { text_states, text_features: normalized(this.textProjection.forward(firstToken(text_states))) };
+    return { text_states, text_features: normalized(this.textProjection.forward(firstState(text_states))) };
   }
 
   /** `image_embeds` [B, S, D] with `input_ids` and `attention_mask` → `itm_probabilities` [B, 2], the second: they match. */
@@ -215,7 +213,7 @@ export class BlipForImageTextRetrieval implements Model {
     const ids = encTokenId == null ? given : withFirst(given, encTokenId);
     const bias = inputs.attention_mask && paddingBias(inputs.attention_mask, source.dtype);
     const fused_text_states = this.text.forward(ctx, ids, { bias, source });
-    const itm_logits = this.matchHead.forward(firstToken(fused_text_states));
+    const itm_logits = this.matchHead.forward(firstState(fused_text_states));
     return { itm_logits, itm_probabilities: softmax(itm_logits), fused_text_states };
   }
 

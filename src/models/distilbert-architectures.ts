@@ -23,6 +23,7 @@ import {
   tokenInput,
   tokenLabels,
 } from "./family.ts";
+import { DistilBertForSequenceClassificationWithPabee, earlyExitArchitectures } from "./pabee.ts";
 import { similarityArchitectures } from "./sentence-similarity.ts";
 import { twoStreamArchitectures } from "./two-stream-qa.ts";
 
@@ -77,4 +78,9 @@ export const distilBertArchitectures = [
     ({ dim, nHeads, dropout }) => ({ hiddenSize: dim, numHeads: nHeads, dropout, epsilon }),
   ),
   ...crfArchitectures(family, "DistilBertCrfForTokenClassification", DistilBertForTokenClassification),
+  ...earlyExitArchitectures(
+    family,
+    "DistilBertForSequenceClassificationWithPabee",
+    DistilBertForSequenceClassificationWithPabee,
+  ),
 ];

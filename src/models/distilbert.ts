@@ -10,7 +10,7 @@ import { activations } from "../graph/ops/activation.ts";
 import { add, reshape } from "../graph/ops/core.ts";
 import { relu } from "../graph/ops/math.ts";
 import { matmul } from "../graph/ops/matmul.ts";
-import { slice, squeeze } from "../graph/ops/shape.ts";
+import { slice } from "../graph/ops/shape.ts";
 import { MultiHeadAttention, paddingBias } from "../nn/attention.ts";
 import type { Context } from "../nn/context.ts";
 import { Embedding } from "../nn/embedding.ts";
@@ -24,6 +24,7 @@ import { activationName, id2label, problemType, rate, size } from "./config.ts";
 import { askedTokens, classOutputs, spanOutputs, tokenLossOutputs, tokenOutputs } from "./heads.ts";
 import { choiceRows, requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
+import { firstState } from "./token-states.ts";
 
 export const distilBertConfigSchema = z.object({
   vocabSize: size.default(30522),
@@ -189,8 +190,7 @@ interface TextHead {
 
 /** Linear, ReLU, dropout, linear. states [B, T, D] → [B, C]. */
 function textScores(ctx: Context, states: Node, head: TextHead, dropout: number): Node {
-  const first = squeeze(slice(states, 1, 0, 1), 1);
-  return head.classifier.forward(ctx.dropout(relu(head.preClassifier.forward(first)), dropout));
+  return head.classifier.forward(ctx.dropout(relu(head.preClassifier.forward(firstState(states))), dropout));
 }
 
 /** One label, several labels or a number for a whole text. */

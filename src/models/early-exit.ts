@@ -1,5 +1,5 @@
 /**
- * Classifiers on every layer, so that a text may be answered before the last one: PABEE.
+ * Classifiers on every layer, so that an input may be answered before the last one: PABEE.
  * Zhou et al. 2020, "BERT Loses Patience", https://arxiv.org/abs/2006.04152
  * B batch, T tokens, D hiddenSize, C labels, L layers.
  */
@@ -11,8 +11,7 @@ import { add, div, mul } from "../graph/ops/core.ts";
 import { paddingBias } from "../nn/attention.ts";
 import type { Context } from "../nn/context.ts";
 import type { ExitRule } from "../runtime/exit-rule.ts";
-import { type ConfigJson, id2label, type ProblemType, parseConfig, problemType } from "./config.ts";
-import { classificationLoss } from "./heads.ts";
+import { type ConfigJson, id2label, parseConfig, problemType } from "./config.ts";
 import type { Architecture, Inputs, Model, Outputs } from "./model.ts";
 
 /** A classifier that can be cut after any layer. */
@@ -29,14 +28,14 @@ export interface EarlyExitModel extends Model {
 export const isEarlyExit = (model: Model): model is EarlyExitModel => "classify" in model;
 
 /**
- * The whole of the model: the last layer's `logits` and, with labels, the mean of all classifiers' losses, weighted by
- * the number of the layer from 1. Captures `hidden_states.N` and `layer_logits.N`.
+ * The whole of the model: the last layer's `logits` and, with labels, the mean of all classifiers' losses by `lossOf`,
+ * weighted by the number of the layer from 1. Captures `hidden_states.N` and `layer_logits.N`.
  */
 export function allLayers(
   model: EarlyExitModel,
   ctx: Context,
   { labels, ...inputs }: Inputs,
-  problem: ProblemType,
+  lossOf: (logits: Node, labels: Node) => Node,
 ): Outputs {
   let hidden = ctx.capture("hidden_states.0", model.embed(ctx, inputs));
   const bias = inputs.attention_mask && paddingBias(inputs.attention_mask, hidden.dtype);
@@ -47,7 +46,7 @@ export function allLayers(
   }
   const outputs = { logits: logits.at(-1)! };
   if (!labels) return outputs;
-  const weighted = logits.map((scores, at) => mul(classificationLoss(scores, labels, problem), at + 1));
+  const weighted = logits.map((scores, at) => mul(lossOf(scores, labels), at + 1));
   const totalWeight = (model.numLayers * (model.numLayers + 1)) / 2;
   return {
     loss: div(
@@ -68,7 +67,7 @@ const exitSchema = z.object({
 });
 
 /**
- * When a text is done: by the config's patience unless one is given; undefined where all layers are computed.
+ * When a row is done: by the config's patience unless one is given; undefined where all layers are computed.
  * @throws ConfigError when the config is not valid, or a patience is given for a model that cannot exit early.
  */
 export function exitRuleOf(

@@ -1,14 +1,33 @@
-/** Families whose sequence classifiers can exit early. */
+/**
+ * Families whose classifiers can exit early. All layers share what stands before the classifier (a pooler, a dense layer or
+ * the final norm), as in the paper's code for BERT; a linear classifier is each layer's own.
+ */
 
 import { ConfigError } from "../errors.ts";
 import type { Node } from "../graph/node.ts";
+import { activations } from "../graph/ops/activation.ts";
+import { relu } from "../graph/ops/math.ts";
 import type { Context } from "../nn/context.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Init } from "../nn/module.ts";
 import { Bert, type BertConfig, BertPooler } from "./bert.ts";
+import { DistilBert, type DistilBertConfig } from "./distilbert.ts";
 import { allLayers, type EarlyExitModel } from "./early-exit.ts";
-import { architecturesOf, classLabels, type Family } from "./family.ts";
+import { architecturesOf, classLabels, type Family, type ModelClass } from "./family.ts";
+import { classificationLoss } from "./heads.ts";
+import { imageLabels, imageLoss, pixelsOf } from "./image-heads.ts";
+import { requiredInput } from "./inputs.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
+import { RoFormer, type RoFormerConfig } from "./roformer.ts";
+import { firstState } from "./token-states.ts";
+import { plainlyPooled, Vit } from "./vit.ts";
+import type { VitConfig } from "./vit-layers.ts";
+
+/** A classifier for every layer. @throws ConfigError without layers. */
+function classifiersOf(init: Init, numLayers: number, hiddenSize: number, numLabels: number): Linear[] {
+  if (numLayers === 0) throw new ConfigError("early exit: the model must have 1 layer or more, got 0");
+  return Array.from({ length: numLayers }, () => new Linear(init, hiddenSize, numLabels));
+}
 
 /** BERT with one pooler and a classifier for every layer. */
 export class BertForSequenceClassificationWithPabee implements EarlyExitModel {
@@ -16,17 +35,14 @@ export class BertForSequenceClassificationWithPabee implements EarlyExitModel {
   readonly pooler: BertPooler;
   readonly classifiers: readonly Linear[];
 
-  /** @throws ConfigError without layers. */
   constructor(
     init: Init,
     private readonly config: BertConfig,
   ) {
     const { numHiddenLayers, hiddenSize, id2label } = config;
-    if (numHiddenLayers === 0)
-      throw new ConfigError("early exit: num_hidden_layers must be 1 or more, got 0");
     this.bert = new Bert(init, config);
     this.pooler = new BertPooler(init, config);
-    this.classifiers = this.bert.layers.map(() => new Linear(init, hiddenSize, id2label.length));
+    this.classifiers = classifiersOf(init, numHiddenLayers, hiddenSize, id2label.length);
   }
 
   get numLayers(): number {
@@ -35,7 +51,8 @@ export class BertForSequenceClassificationWithPabee implements EarlyExitModel {
 
   /** `labels` as in `BertForSequenceClassification`. */
   forward(ctx: Context, inputs: Inputs): Outputs {
-    return allLayers(this, ctx, inputs, this.config.problemType);
+    const { problemType } = this.config;
+    return allLayers(this, ctx, inputs, (logits, labels) => classificationLoss(logits, labels, problemType));
   }
 
   embed(ctx: Context, inputs: Inputs): Node {
@@ -54,12 +71,165 @@ export class BertForSequenceClassificationWithPabee implements EarlyExitModel {
   }
 }
 
-/** The early-exit architecture of a family, its classifiers named as the paper's code names them. */
+/** DistilBERT; the dense layer before the classifier is shared. */
+export class DistilBertForSequenceClassificationWithPabee implements EarlyExitModel {
+  readonly distilbert: DistilBert;
+  readonly preClassifier: Linear;
+  readonly classifiers: readonly Linear[];
+
+  constructor(
+    init: Init,
+    private readonly config: DistilBertConfig,
+  ) {
+    const { nLayers, dim, id2label } = config;
+    this.distilbert = new DistilBert(init, config);
+    this.preClassifier = new Linear(init, dim, dim);
+    this.classifiers = classifiersOf(init, nLayers, dim, id2label.length);
+  }
+
+  get numLayers(): number {
+    return this.classifiers.length;
+  }
+
+  /** `labels` as in `DistilBertForSequenceClassification`. */
+  forward(ctx: Context, inputs: Inputs): Outputs {
+    const { problemType } = this.config;
+    return allLayers(this, ctx, inputs, (logits, labels) => classificationLoss(logits, labels, problemType));
+  }
+
+  embed(ctx: Context, inputs: Inputs): Node {
+    return this.distilbert.embeddings.forward(ctx, requiredInput(inputs, "input_ids", "DistilBERT"));
+  }
+
+  layer(ctx: Context, at: number, hidden: Node, bias: Node | undefined): Node {
+    return this.distilbert.layers[at]!.forward(ctx, hidden, bias, `attentions.${at}`);
+  }
+
+  classify(ctx: Context, at: number, hidden: Node): Node {
+    const features = relu(this.preClassifier.forward(firstState(hidden)));
+    return this.classifiers[at]!.forward(ctx.dropout(features, this.config.seqClassifDropout));
+  }
+}
+
+/** RoFormer; the dense layer before the classifier is shared. */
+export class RoFormerForSequenceClassificationWithPabee implements EarlyExitModel {
+  readonly roformer: RoFormer;
+  readonly textHead: { readonly dense: Linear };
+  readonly classifiers: readonly Linear[];
+
+  /** @throws ConfigError for `classifier_pooling` other than the first token: no stage but the first has the mask. */
+  constructor(
+    init: Init,
+    private readonly config: RoFormerConfig,
+  ) {
+    const { numHiddenLayers, hiddenSize, id2label, classifierPooling } = config;
+    if (classifierPooling === "mean")
+      throw new ConfigError('early exit: classifier_pooling must be "first", got "mean"');
+    this.roformer = new RoFormer(init, config);
+    this.textHead = { dense: new Linear(init, hiddenSize, hiddenSize) };
+    this.classifiers = classifiersOf(init, numHiddenLayers, hiddenSize, id2label.length);
+  }
+
+  get numLayers(): number {
+    return this.classifiers.length;
+  }
+
+  /** `labels` as in `RoFormerForSequenceClassification`. */
+  forward(ctx: Context, inputs: Inputs): Outputs {
+    const { problemType } = this.config;
+    return allLayers(this, ctx, inputs, (logits, labels) => classificationLoss(logits, labels, problemType));
+  }
+
+  embed(ctx: Context, inputs: Inputs): Node {
+    return this.roformer.embed(ctx, inputs);
+  }
+
+  layer(ctx: Context, at: number, hidden: Node, bias: Node | undefined): Node {
+    return this.roformer.runLayer(ctx, at, hidden, bias);
+  }
+
+  classify(ctx: Context, at: number, hidden: Node): Node {
+    const { hiddenAct, hiddenDropoutProb: dropout } = this.config;
+    const features = activations[hiddenAct](
+      this.textHead.dense.forward(ctx.dropout(firstState(hidden), dropout)),
+    );
+    return this.classifiers[at]!.forward(ctx.dropout(features, dropout));
+  }
+}
+
+/** ViT and DeiT; the final norm is shared. */
+abstract class VitWithPabee implements EarlyExitModel {
+  readonly classifiers: readonly Linear[];
+
+  /** @throws ConfigError for a head that is more than a linear classifier. */
+  constructor(
+    init: Init,
+    private readonly config: VitConfig,
+    readonly vit: Vit,
+  ) {
+    const { numHiddenLayers, hiddenSize, id2label, pooling, batchNormHead } = config;
+    if (pooling === "attention" || batchNormHead)
+      throw new ConfigError('early exit: pooling must be "class" or "mean", without batch_norm_head');
+    this.classifiers = classifiersOf(init, numHiddenLayers, hiddenSize, id2label.length);
+  }
+
+  get numLayers(): number {
+    return this.classifiers.length;
+  }
+
+  /** `labels` as in `ViTForImageClassification`. */
+  forward(ctx: Context, inputs: Inputs): Outputs {
+    return allLayers(this, ctx, inputs, (logits, labels) => imageLoss(logits, labels, this.config));
+  }
+
+  embed(ctx: Context, inputs: Inputs): Node {
+    return this.vit.embeddings.forward(ctx, pixelsOf("ViT", inputs));
+  }
+
+  layer(ctx: Context, at: number, hidden: Node): Node {
+    return this.vit.layers[at]!.forward(ctx, hidden, `attentions.${at}`);
+  }
+
+  classify(_: Context, at: number, hidden: Node): Node {
+    return this.classifiers[at]!.forward(plainlyPooled(this.vit.norm.forward(hidden), this.config.pooling));
+  }
+}
+
+export class ViTForImageClassificationWithPabee extends VitWithPabee {
+  constructor(init: Init, config: VitConfig) {
+    super(init, config, new Vit(init, config));
+  }
+}
+
+export class DeiTForImageClassificationWithPabee extends VitWithPabee {
+  constructor(init: Init, config: VitConfig) {
+    super(init, config, new Vit(init, config, true));
+  }
+}
+
+type Build<Config> = new (init: Init, config: Config) => EarlyExitModel;
+
+/** The early-exit form of a family's class, its classifiers named as the paper's code names them. */
+const withClassifiers = <Config>(
+  family: Family<Config>,
+  entry: Omit<ModelClass<Config>, "variant"> & { readonly build: Build<Config> },
+): Architecture[] =>
+  architecturesOf({ ...family, names: { ...family.names, "classifiers.{i}": "classifiers.{i}" } }, [
+    { ...entry, variant: "early-exit" },
+  ]);
+
+/** Of texts. */
 export const earlyExitArchitectures = <Config extends Parameters<typeof classLabels>[0]>(
   family: Family<Config>,
   name: string,
-  build: new (init: Init, config: Config) => EarlyExitModel,
+  build: Build<Config>,
 ): Architecture[] =>
-  architecturesOf({ ...family, names: { ...family.names, "classifiers.{i}": "classifiers.{i}" } }, [
-    { name, task: "text-classification", variant: "early-exit", build, labels: classLabels },
-  ]);
+  withClassifiers(family, { name, task: "text-classification", build, labels: classLabels });
+
+/** Of pictures. */
+export const earlyExitImageArchitectures = (
+  family: Family<VitConfig>,
+  name: string,
+  build: Build<VitConfig>,
+): Architecture[] =>
+  withClassifiers(family, { name, task: "image-classification", build, labels: imageLabels });

@@ -10,6 +10,7 @@ import {
   tokenInput,
   tokenLabels,
 } from "./family.ts";
+import { earlyExitArchitectures, RoFormerForSequenceClassificationWithPabee } from "./pabee.ts";
 import {
   RoFormer,
   type RoFormerConfig,
@@ -76,4 +77,9 @@ export const roFormerArchitectures = [
     epsilon: config.layerNormEps,
   })),
   ...crfArchitectures(family, "RoFormerCrfForTokenClassification", RoFormerForTokenClassification),
+  ...earlyExitArchitectures(
+    family,
+    "RoFormerForSequenceClassificationWithPabee",
+    RoFormerForSequenceClassificationWithPabee,
+  ),
 ];

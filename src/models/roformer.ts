@@ -8,8 +8,8 @@ import type { Node } from "../graph/node.ts";
 import { activations } from "../graph/ops/activation.ts";
 import { add, reshape } from "../graph/ops/core.ts";
 import { matmul } from "../graph/ops/matmul.ts";
-import { slice, squeeze } from "../graph/ops/shape.ts";
-import { paddingBias } from "../nn/attention.ts";
+import { slice } from "../graph/ops/shape.ts";
+import { type AttentionPositions, paddingBias } from "../nn/attention.ts";
 import type { Context } from "../nn/context.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { Linear } from "../nn/linear.ts";
@@ -21,7 +21,7 @@ import { activationName, id2label, problemType, rate, size } from "./config.ts";
 import { askedTokens, classOutputs, spanOutputs, tokenLossOutputs, tokenOutputs } from "./heads.ts";
 import { choiceRows, requiredInput } from "./inputs.ts";
 import type { Inputs, Model, Outputs } from "./model.ts";
-import { lastState, meanState } from "./token-states.ts";
+import { firstState, lastState, meanState } from "./token-states.ts";
 import { TransformerEncoderLayer } from "./transformer-layers.ts";
 
 const onlyEncoder = z.literal(false, "only encoders are supported").default(false);
@@ -132,19 +132,37 @@ export class RoFormer {
    * Captures `hidden_states.N` (0: the embeddings) and `attentions.N`.
    */
   forward(ctx: Context, inputs: Inputs): Node {
-    const { hiddenSize, numAttentionHeads, rotaryValue: turnsValues } = this.config;
+    let hidden = ctx.capture("hidden_states.0", this.embed(ctx, inputs));
+    const bias = inputs.attention_mask && paddingBias(inputs.attention_mask, hidden.dtype);
+    const positions = this.positionsOf(hidden);
+    for (let at = 0; at < this.layers.length; at++)
+      hidden = ctx.capture(`hidden_states.${at + 1}`, this.runLayer(ctx, at, hidden, bias, positions));
+    return hidden;
+  }
+
+  /** → [B, T, D], as the first layer takes it. */
+  embed(ctx: Context, inputs: Inputs): Node {
     const embedded = this.embeddings.forward(ctx, inputs);
-    const bias = inputs.attention_mask && paddingBias(inputs.attention_mask, embedded.dtype);
-    const positions = rotaryPositions(embedded.shape[1]!, hiddenSize / numAttentionHeads, {
+    return this.projection?.forward(embedded) ?? embedded;
+  }
+
+  /** One layer, from 0. hidden [B, T, D], bias [B, 1, 1, T] → [B, T, D]. */
+  runLayer(
+    ctx: Context,
+    at: number,
+    hidden: Node,
+    bias: Node | undefined,
+    positions = this.positionsOf(hidden),
+  ): Node {
+    return this.layers[at]!.forward(ctx, hidden, { bias, positions, captureAs: `attentions.${at}` });
+  }
+
+  private positionsOf(hidden: Node): AttentionPositions {
+    const { hiddenSize, numAttentionHeads, rotaryValue: turnsValues } = this.config;
+    return rotaryPositions(hidden.shape[1]!, hiddenSize / numAttentionHeads, {
       layout: "interleaved",
       turnsValues,
     });
-    let hidden = ctx.capture("hidden_states.0", this.projection?.forward(embedded) ?? embedded);
-    this.layers.forEach((layer, at) => {
-      const options = { bias, positions, captureAs: `attentions.${at}` };
-      hidden = ctx.capture(`hidden_states.${at + 1}`, layer.forward(ctx, hidden, options));
-    });
-    return hidden;
   }
 }
 
@@ -230,7 +248,7 @@ class RoFormerTextHead {
   /** hidden [B, T, D] and the mask [B, T] of real tokens → [B, C]. */
   forward(ctx: Context, hidden: Node, mask: Node | undefined): Node {
     const { hiddenAct, hiddenDropoutProb: dropout, classifierPooling } = this.config;
-    const state = classifierPooling === "mean" ? meanState(hidden, mask) : squeeze(slice(hidden, 1, 0, 1), 1);
+    const state = classifierPooling === "mean" ? meanState(hidden, mask) : firstState(hidden);
     const features = this.dense.forward(ctx.dropout(state, dropout));
     return this.output.forward(ctx.dropout(activations[hiddenAct](features), dropout));
   }

@@ -20,8 +20,8 @@ export function lastState(hidden: Node, mask: Node | undefined): Node {
   return stateAt(hidden, argMax(mul(cast(mask, "float32"), order), 1));
 }
 
-/** The first token that the mask has. */
-export const firstState = (hidden: Node, mask: Node | undefined): Node =>
+/** The first token, or the first that the mask has. */
+export const firstState = (hidden: Node, mask?: Node): Node =>
   mask ? stateAt(hidden, argMax(cast(mask, "float32"), 1)) : squeeze(slice(hidden, 1, 0, 1), 1);
 
 /** The mean over the tokens that the mask has. */

@@ -3,6 +3,11 @@
 import { architecturesOf, type Family, labelInput } from "./family.ts";
 import { imageInput, imageLabels } from "./image-heads.ts";
 import {
+  DeiTForImageClassificationWithPabee,
+  earlyExitImageArchitectures,
+  ViTForImageClassificationWithPabee,
+} from "./pabee.ts";
+import {
   DeiTForImageClassification,
   DeiTForImageClassificationWithTeacher,
   DeiTModel,
@@ -41,6 +46,11 @@ export const vitArchitectures = [
       labels: imageLabels,
     },
   ]),
+  ...earlyExitImageArchitectures(
+    familyOf("vit"),
+    "ViTForImageClassificationWithPabee",
+    ViTForImageClassificationWithPabee,
+  ),
   ...architecturesOf(plainDeit, [
     { name: "DeiTModel", task: "image-feature-extraction", build: DeiTModel, isBare: true },
     {
@@ -50,6 +60,11 @@ export const vitArchitectures = [
       labels: imageLabels,
     },
   ]),
+  ...earlyExitImageArchitectures(
+    plainDeit,
+    "DeiTForImageClassificationWithPabee",
+    DeiTForImageClassificationWithPabee,
+  ),
   ...architecturesOf(deit, [
     {
       name: "DeiTForImageClassificationWithTeacher",

@@ -94,6 +94,10 @@ export class Vit {
 /** Token `at` of [B, T, D] → [B, D]. */
 const tokenAt = (hidden: Node, at: number): Node => squeeze(slice(hidden, 1, at, at + 1), 1);
 
+/** The class token of [B, T, D], or the mean of all behind it → [B, D]. */
+export const plainlyPooled = (hidden: Node, pooling: VitConfig["pooling"]): Node =>
+  pooling === "mean" ? mean(slice(hidden, 1, 1), 1) : tokenAt(hidden, 0);
+
 /** The encoder with its pooler, a tanh of a linear map of the class token. */
 abstract class VitWithPooler implements Model {
   readonly pooler: { readonly dense: Linear };
@@ -178,7 +182,7 @@ export class ViTForImageClassification implements Model {
   /** [B, T, D] → [B, D]. */
   private pool(ctx: Context, hidden: Node): Node {
     if (this.pooling) return this.pooling.forward(ctx, hidden);
-    return this.config.pooling === "mean" ? mean(slice(hidden, 1, 1), 1) : tokenAt(hidden, 0);
+    return plainlyPooled(hidden, this.config.pooling);
   }
 }
 
