@@ -32,6 +32,8 @@ interface Sample {
 const tolerance = 1e-4;
 /** A client asks again when its connection breaks or it is told to come later. */
 const maxRepeats = 2;
+/** More than the models have. */
+const allLabels = 10;
 
 export class SteadyLoad {
   readonly samples: Sample[] = [];
@@ -67,22 +69,31 @@ export class SteadyLoad {
   }
 }
 
-/** Asks, and again while there is no answer and a client would. `atMs`: when the request was to be sent. */
+/**
+ * Asks, and again while there is no answer and a client would. `atMs`: when the request was to be sent. Half of the requests
+ * ask for a number of labels that no other asks for, so that no cache has their answer.
+ */
 export async function ask(url: string, model: string, question: Question, atMs: number): Promise<Sample> {
+  const labels = Math.random() < 0.5 ? allLabels : allLabels + Math.ceil(Math.random() * 1e9);
   for (let repeats = 0; ; repeats++) {
-    const [outcome, detail] = await askOnce(url, model, question);
+    const [outcome, detail] = await askOnce(url, model, question, labels);
     if (outcome !== "lost" || repeats === maxRepeats)
       return { atMs, ms: performance.now() - atMs, outcome, repeats, detail };
     await sleep(50);
   }
 }
 
-async function askOnce(url: string, model: string, { text, scores }: Question): Promise<[Outcome, string]> {
+async function askOnce(
+  url: string,
+  model: string,
+  { text, scores }: Question,
+  labels: number,
+): Promise<[Outcome, string]> {
   try {
     const answer = await fetch(`${url}/v1/predict/${model}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ inputs: text, parameters: { top_k: 10 } }),
+      body: JSON.stringify({ inputs: text, parameters: { top_k: labels } }),
     });
     const body = await answer.text();
     if (!answer.ok) return ["lost", `${answer.status}: ${body}`];
@@ -131,15 +142,17 @@ export interface Notice {
   readonly maxMs: number;
   /** When the slowest was asked, after the fault. */
   readonly maxAfterMs: number;
-  /** From the fault until the 99th percentile of a second is normal and stays so. */
+  /** From the fault until the 99th percentile of a second is normal and stays so, while the fault lasts. */
   readonly recoveryMs: number;
+  /** The same from the fault's end on, as when a process that was killed starts again. */
+  readonly returnMs: number;
   readonly details: readonly string[];
 }
 
 export interface FaultTimes {
   /** Under load before the first fault, from which is learnt what is normal. */
   readonly quietMs: number;
-  /** From a fault to its end, and at least from there to the next. */
+  /** From a fault to its end, and to the next one from when all parts are ready again. */
   readonly faultMs: number;
 }
 
@@ -152,23 +165,30 @@ export async function sufferFaults(
 ): Promise<{ normalMs: number; notices: Notice[] }> {
   const load = new SteadyLoad(cluster.url, options);
   await sleep(quietMs);
-  const marks: number[] = [];
+  const spans: Span[] = [];
   for (const { begin, end } of faults) {
-    marks.push(performance.now());
+    const beginMs = performance.now();
     await begin(cluster);
     await sleep(faultMs);
+    const endMs = performance.now();
     await end?.(cluster);
-    await Promise.all([sleep(faultMs), cluster.untilReady()]);
+    await cluster.untilReady();
+    await sleep(faultMs);
+    spans.push({ beginMs, endMs, nextMs: performance.now() });
   }
-  marks.push(performance.now());
   await load.stop();
-  const normalMs = percentile(between(load.samples, 0, marks[0]!), 0.99);
+  const normalMs = percentile(between(load.samples, 0, spans[0]!.beginMs), 0.99);
   return {
     normalMs,
-    notices: faults.map(({ name }, at) =>
-      noticeOf(name, between(load.samples, marks[at]!, marks[at + 1]!), marks[at]!, normalMs),
-    ),
+    notices: faults.map(({ name }, at) => noticeOf(name, load.samples, spans[at]!, normalMs)),
   };
+}
+
+/** When a fault began and ended, and when the next one could begin, as of performance.now(). */
+interface Span {
+  readonly beginMs: number;
+  readonly endMs: number;
+  readonly nextMs: number;
 }
 
 const between = (samples: readonly Sample[], fromMs: number, toMs: number): Sample[] =>
@@ -179,7 +199,13 @@ export function percentile(samples: readonly { readonly ms: number }[], share: n
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
-function noticeOf(fault: string, samples: readonly Sample[], startMs: number, normalMs: number): Notice {
+function noticeOf(
+  fault: string,
+  all: readonly Sample[],
+  { beginMs, endMs, nextMs }: Span,
+  normalMs: number,
+): Notice {
+  const samples = between(all, beginMs, nextMs);
   const slowest = samples.reduce<Sample | undefined>(
     (best, each) => (best && best.ms > each.ms ? best : each),
     undefined,
@@ -192,8 +218,9 @@ function noticeOf(fault: string, samples: readonly Sample[], startMs: number, no
     wrong: count("wrong"),
     repeated: samples.filter(({ repeats }) => repeats > 0).length,
     maxMs: Math.round(slowest?.ms ?? 0),
-    maxAfterMs: Math.round((slowest?.atMs ?? startMs) - startMs),
-    recoveryMs: recoveryOf(samples, startMs, normalMs),
+    maxAfterMs: Math.round((slowest?.atMs ?? beginMs) - beginMs),
+    recoveryMs: recoveryOf(between(samples, beginMs, endMs), beginMs, normalMs),
+    returnMs: recoveryOf(between(samples, endMs, nextMs), endMs, normalMs),
     details: samples.filter(({ outcome }) => outcome !== "right").map(({ detail }) => detail),
   };
 }

@@ -12,6 +12,12 @@ export interface Answer {
   readonly peakBytes: number;
   /** Tokens that were generated, where the work is that. */
   readonly ids?: readonly number[];
+  /** Scores of the first picture, where the work is to see some. */
+  readonly logits?: readonly number[];
+  /** First features of the first vector, where the work is to make some. */
+  readonly features?: readonly number[];
+  /** Numbers that the model learns, where the program tells it. */
+  readonly parameters?: number;
 }
 
 /** A measured program. */
@@ -65,20 +71,26 @@ export interface Comparison {
 /** Idle time before each piece of work, in which threads of the other program that still spin come to rest. */
 const settleMs = 250;
 
-/** Medians of both programs over `runs` alternating pieces of work, after `warmup` uncounted ones. */
-export async function alternate(ours: Peer, theirs: Peer, runs: number, warmup: number): Promise<Comparison> {
-  const answers = { ours: [] as Answer[], theirs: [] as Answer[] };
+/** Medians of each program over `runs` rounds, in which all work once in turn, after `warmup` uncounted ones. */
+export async function takeTurns(peers: readonly Peer[], runs: number, warmup: number): Promise<Answer[]> {
+  const answers = peers.map(() => [] as Answer[]);
   for (let run = -warmup; run < runs; run++) {
-    const pair = { ours: await rested(ours), theirs: await rested(theirs) };
-    if (run < 0) continue;
-    answers.ours.push(pair.ours);
-    answers.theirs.push(pair.theirs);
+    for (const [at, peer] of peers.entries()) {
+      const answer = await rested(peer);
+      if (run >= 0) answers[at]!.push(answer);
+    }
   }
-  const summary = (all: readonly Answer[]): Answer => ({
+  return answers.map((all) => ({
+    ...all[0]!,
     seconds: median(all.map(({ seconds }) => seconds)),
     peakBytes: Math.max(...all.map(({ peakBytes }) => peakBytes)),
-  });
-  return { ours: summary(answers.ours), theirs: summary(answers.theirs) };
+  }));
+}
+
+/** The same of two programs. */
+export async function alternate(ours: Peer, theirs: Peer, runs: number, warmup: number): Promise<Comparison> {
+  const [first, second] = await takeTurns([ours, theirs], runs, warmup);
+  return { ours: first!, theirs: second! };
 }
 
 /** A Markdown table. */

@@ -1,11 +1,10 @@
 /** A BERT classifier's training step in Tesserae: one step per line of standard input, its seconds on output. */
 
-import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { architectureFor } from "../src/models/registry.ts";
 import { Random } from "../src/tensor/random.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
 import { TrainStep } from "../src/train/step.ts";
+import { answerLines } from "./work-loop.ts";
 
 export interface TrainingSize {
   readonly layers: number;
@@ -47,13 +46,9 @@ const batch = {
     Array.from({ length: size.batch }, (_, at) => at % 2),
   ),
 };
-const peakBytes = (): number =>
-  Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024;
 
-console.log("ready");
 let count = 0;
-for await (const _ of createInterface({ input: process.stdin })) {
-  const start = performance.now();
+await answerLines(async () => {
   const { loss } = await step.run([batch], ++count, 1e-4);
-  console.log(JSON.stringify({ seconds: (performance.now() - start) / 1000, peakBytes: peakBytes(), loss }));
-}
+  return { loss };
+});

@@ -5,6 +5,13 @@ export { type ExplainOptions, type Explanation, explain } from "./explain/explai
 export { explanationHtml } from "./explain/html.ts";
 export { explainImage, type ImageExplainOptions, type ImageExplanation } from "./explain/image-explain.ts";
 export { imageExplanationHtml, imageExplanationPng } from "./explain/image-page.ts";
+export {
+  explainPair,
+  type PairExplainOptions,
+  type PairExplanation,
+  type PairWord,
+} from "./explain/pair-explain.ts";
+export { pairExplanationHtml, pairExplanationPng } from "./explain/pair-page.ts";
 export type { ExplainInput } from "./explain/tokens.ts";
 export type { GenerateHooks, Generator, Prompt } from "./generation/generator.ts";
 export { type OpenGenerator, openGenerator } from "./generation/open-generator.ts";

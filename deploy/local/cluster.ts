@@ -30,7 +30,7 @@ interface Member {
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const gatewayCount = 2;
-const startMs = 60_000;
+const startMs = 180_000;
 
 /** The programs that a cluster needs beside Node.js and that are not installed. */
 export const missingPrograms = (): string[] =>
@@ -42,20 +42,24 @@ export class Cluster {
   private constructor(
     /** Where clients connect. */
     readonly url: string,
+    /** HAProxy's statistics. */
+    private readonly statsUrl: string,
     private readonly gatewayUrls: readonly string[],
     private readonly log: (line: string) => void,
   ) {}
 
-  /** Starts all processes; ready when a request can be answered. @throws Error when it is not within a minute. */
+  /** Starts all processes; ready when a request can be answered. @throws Error when it is not within three minutes. */
   static async start(options: ClusterOptions): Promise<Cluster> {
     const { home, models = [], workers = 3, log = () => undefined } = options;
     const ports = await freePorts(2 * workers + gatewayCount + 3);
     const next = (): number => ports.pop()!;
     const port = options.port ?? next();
     const gateways = Array.from({ length: gatewayCount }, next);
-    const urls = [port, ...gateways].map((each) => `http://127.0.0.1:${each}`);
-    const cluster = new Cluster(urls[0]!, urls.slice(1), log);
-    const redis = next();
+    const [redis, stats] = [next(), next()];
+    const [url, statsUrl, ...gatewayUrls] = [port, stats, ...gateways].map(
+      (each) => `http://127.0.0.1:${each}`,
+    );
+    const cluster = new Cluster(url!, statsUrl!, gatewayUrls, log);
     cluster.add("redis", "redis-server", ["--port", `${redis}`, "--save", "", "--appendonly", "no"]);
     const grpc = Array.from({ length: workers }, next);
     for (const [at, grpcPort] of grpc.entries())
@@ -78,7 +82,7 @@ export class Cluster {
       ]);
     cluster.add("haproxy", "haproxy", ["-db", "-f", `${root}/deploy/haproxy.cfg`], {
       TESSERAE_BIND: `127.0.0.1:${port}`,
-      TESSERAE_STATS_BIND: `127.0.0.1:${next()}`,
+      TESSERAE_STATS_BIND: `127.0.0.1:${stats}`,
       TESSERAE_GATEWAY_1: `127.0.0.1:${gateways[0]}`,
       TESSERAE_GATEWAY_2: `127.0.0.1:${gateways[1]}`,
     });
@@ -118,15 +122,15 @@ export class Cluster {
     member.child = child;
   }
 
-  /** Resolves when every gateway has all workers and HAProxy a gateway. @throws Error after a minute, or when a process ends. */
+  /** Resolves when every gateway has all workers and HAProxy all gateways. @throws Error after three minutes, or when a process ends. */
   async untilReady(): Promise<void> {
     const endMs = performance.now() + startMs;
-    while (!(await Promise.all([this.url, ...this.gatewayUrls].map(hasAllWorkers))).every(Boolean)) {
+    while (!(await this.isWhole())) {
       for (const [name, { child, said }] of this.members)
         if (child && child.exitCode !== null)
           throw new Error(`${name} ended with code ${child.exitCode}: ${said}`);
       if (performance.now() > endMs)
-        throw new Error(`the cluster at ${this.url} is not ready after a minute`);
+        throw new Error(`the cluster at ${this.url} is not ready after three minutes`);
       await sleep(200);
     }
   }
@@ -139,6 +143,11 @@ export class Cluster {
     const ended = running.map((child) => once(child, "exit"));
     for (const child of running) child.kill("SIGKILL");
     await Promise.all(ended);
+  }
+
+  private async isWhole(): Promise<boolean> {
+    const gateways = this.gatewayUrls.map(hasAllWorkers);
+    return (await Promise.all([sendsToAll(this.statsUrl), ...gateways])).every(Boolean);
   }
 
   private addTesserae(name: string, args: readonly string[], env: Record<string, string> = {}): void {
@@ -160,6 +169,13 @@ async function hasAllWorkers(url: string): Promise<boolean> {
   if (!answer?.ok) return false;
   const { workers } = (await answer.json()) as { workers: { state: string }[] };
   return workers.length > 0 && workers.every(({ state }) => state === "ready");
+}
+
+/** Whether HAProxy's checks have found every gateway. */
+async function sendsToAll(statsUrl: string): Promise<boolean> {
+  const answer = await fetch(`${statsUrl}/;csv`).catch(() => undefined);
+  const isUp = /^gateways,gateway-\d+,.*?,UP,/gm;
+  return answer?.ok === true && (await answer.text()).match(isUp)?.length === gatewayCount;
 }
 
 /** Ports that are free now, all at once so that none is given twice. */

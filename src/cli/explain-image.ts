@@ -1,9 +1,8 @@
 /** `tesserae explain` of a model that reads pictures. */
 
-import { writeFile } from "node:fs/promises";
-import { ConfigError, RequestError } from "../errors.ts";
 import { explainImage, type ImageExplanation } from "../explain/image-explain.ts";
 import { imageExplanationHtml, imageExplanationPng } from "../explain/image-page.ts";
+import { assertDrawable, draw } from "./explain-output.ts";
 import type { Output } from "./output.ts";
 
 export interface ImageExplainFlags {
@@ -20,22 +19,17 @@ export async function explainPicture(
   { out, target, steps, threads }: ImageExplainFlags,
   output: Output,
 ): Promise<void> {
-  if (out !== undefined && !/\.(png|html?)$/i.test(out))
-    throw new RequestError(`explain: --out must end in .png or .html, got ${out}`);
+  assertDrawable(out);
   const options = { target, steps, ...(threads !== undefined && { threads }) };
   const explanation = await explainImage(folder, picture, options);
-  if (out !== undefined) await write(out, ref, explanation);
+  if (out !== undefined) {
+    await draw(out, {
+      png: () => imageExplanationPng(explanation),
+      html: () => imageExplanationHtml(ref, explanation),
+    });
+  }
   const { picture: shown, ...numbers } = explanation;
   output.result({ ...numbers, width: shown.width, height: shown.height }, textOf(explanation, out));
-}
-
-async function write(path: string, ref: string, explanation: ImageExplanation): Promise<void> {
-  const content = /\.png$/i.test(path)
-    ? await imageExplanationPng(explanation)
-    : await imageExplanationHtml(ref, explanation);
-  await writeFile(path, content).catch((cause: Error) => {
-    throw new ConfigError(`${path}: cannot be written (${cause.message})`, { cause });
-  });
 }
 
 function textOf({ attribution, architecture }: ImageExplanation, out: string | undefined): string {

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
+import { pngOf, writeTinyClip } from "../../test/support/tiny-images.ts";
 import { tinyConfig, writeTinyModel } from "../../test/support/tiny-model.ts";
 import { cliIn } from "./run-cli.test-data.ts";
 
@@ -40,7 +41,22 @@ test("explain takes a question with its context, and writes a document", async (
   expect([task, attribution.target.label]).toEqual(["question-answering", "mary"]);
 });
 
+test("explain takes a picture with a text, by flags or by place, and draws them", async () => {
+  await writeTinyClip(join(folder, "clip"));
+  writeFileSync(join(folder, "photo.png"), await pngOf(16, 1));
+  const asked = ["explain", "./clip", "--image", "photo.png", "--text", "a red book", "--steps", "2"];
+  const { code, stdout } = await run([...asked, "--out", "match.png"]);
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^CLIPModel: logit .*drawn in match\.png\n$/s)]);
+  expect(readFileSync(join(folder, "match.png")).subarray(1, 4).toString()).toBe("PNG");
+  const { stdout: document } = await run(["explain", "./clip", "photo.png", "a red book", "--json"]);
+  expect(JSON.parse(document).words.map(({ text }: { text: string }) => text)).toEqual(["a", "red", "book"]);
+  const { code: refused, stderr } = await run([...asked, "--layer", "1"]);
+  expect([refused, stderr]).toEqual([2, expect.stringMatching(/leave out --layer/)]);
+});
+
 test.each([
+  ["a flag of other models", ["sst2", "good", "--layer", "1"], "reads texts; leave out --layer"],
+  ["a picture that is not read", ["sst2", "good", "--image", "a.png"], "reads texts; give that"],
   ["an unknown label", ["sst2", "good", "--target", "fine"], "one of negative, positive"],
   [
     "a page in no folder",

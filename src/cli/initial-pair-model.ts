@@ -4,8 +4,10 @@ import { RequestError } from "../errors.ts";
 import { blipConfigs } from "../models/blip-architectures.ts";
 import { clipConfigs } from "../models/clip-architectures.ts";
 import type { ConfigJson } from "../models/config.ts";
+import { architectureOf } from "../models/registry.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { type FlamingoFlags, flamingoName, initialFlamingo } from "./initial-flamingo.ts";
 import { foundImageModel, type InitialImageModel } from "./initial-image-model.ts";
 import { ofFamily } from "./initial-model.ts";
 import { pairVocabulary } from "./pair-tokenizer.ts";
@@ -21,13 +23,19 @@ export interface InitialPairModel extends InitialImageModel {
   readonly modelType: string;
   /** The model with its own tokenizer, or with one given or learned. @throws RequestError where it has none. */
   withTokenizer(given?: Tokenizer): Promise<{ readonly config: ConfigJson; readonly tokenizer: Tokenizer }>;
+  /** Of a model that is made of others: writes the weights that it takes over, for as long as they are needed. */
+  writeWeights?(config: ConfigJson): Promise<{ readonly folder: string; release(): Promise<void> }>;
 }
 
 /**
  * A named size, or a model in the store, in a folder or on the hub; a folder without weights starts from random ones.
- * @throws ConfigError that says what names there are.
+ * `flamingo` is made of two models that the flags name.
+ * @throws ConfigError that says what names there are; RequestError for parts of any other model.
  */
-export async function initialPairModel(name: string): Promise<InitialPairModel> {
+export async function initialPairModel(name: string, parts: FlamingoFlags = {}): Promise<InitialPairModel> {
+  if (name === flamingoName) return initialFlamingo(parts);
+  if (parts.visionModel !== undefined || parts.languageModel !== undefined)
+    throw new RequestError(`train: --vision-model and --language-model make a ${flamingoName}, got ${name}`);
   const named = namedConfigs.get(name);
   if (named) {
     return {
@@ -37,11 +45,14 @@ export async function initialPairModel(name: string): Promise<InitialPairModel> 
       withTokenizer: newTokenizer(name, named),
     };
   }
-  const found = await foundImageModel(name, [...namedConfigs.keys()]);
-  const { config, folder, weightsFolder } = found;
+  const found = await foundImageModel(name, [...namedConfigs.keys(), flamingoName]);
+  const { folder, weightsFolder } = found;
+  const modelType = String(found.config.model_type ?? architectureOf(found.config, folder).modelType);
+  const config = modelType === "open-flamingo" ? { freeze_pretrained: true, ...found.config } : found.config;
   return {
     ...found,
-    modelType: String(config.model_type),
+    config,
+    modelType,
     withTokenizer: async (given) => {
       if (given && !weightsFolder) return newTokenizer(name, config)(given);
       return { config, tokenizer: given ?? (await loadTokenizer(folder)) };

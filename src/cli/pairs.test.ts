@@ -40,9 +40,15 @@ learning-rate: 1e-2
 threads: 1
 `;
 
-/** A picture of each colour, whose number's bits are its channels, and three rows that cannot be used. */
+/** A picture of each colour, whose number's bits are its channels, and rows that cannot be used or must be cut. */
 beforeAll(async () => {
   const rows = ["file,caption,kind", "nowhere.png,missing,x", "0.png,,x", "0.png,black,x"];
+  rows.push("moving.gif,it moves,x", "page.png,a page,x", `0.png,${"very ".repeat(10_000)}black,x`);
+  writeFileSync(join(folder, "page.png"), "<html>not a picture</html>");
+  const frames = Buffer.concat([Buffer.alloc(12, 10), Buffer.alloc(12, 90)]);
+  await sharp(frames, { raw: { width: 2, height: 4, channels: 3, pageHeight: 2 } })
+    .gif()
+    .toFile(join(folder, "moving.gif"));
   for (const [at, name] of names.entries()) {
     const levels = [at & 4, at & 2, at & 1].map((bit) => (bit ? 230 : 20));
     const bytes = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => levels[i % 3]!);
@@ -60,15 +66,22 @@ describe("pairs of images and texts", () => {
     const trained = await run(["train", "--config", "run.yaml"]);
     expect([trained.code, trained.stdout]).toEqual([0, expect.stringMatching(/^colours@1: .*mean_recall/)]);
     expect(trained.stderr).toMatch(
-      /left out 6 bad rows in all \(missing image 2, empty caption 2, duplicate 2\)/,
+      /left out 10 bad rows in all \(missing image 2, empty caption 2, animated image 2, wrong type image 2, duplicate 2\)/,
     );
+    expect(trained.stderr).toMatch(/2 examples are cut to --max-length/);
     const args = ["eval", "colours", "--data", "pairs.csv", "--label-column", "kind", "--template", "{}"];
     const scored = JSON.parse((await run([...args, "--json"])).stdout);
     expect(scored).toMatchObject({
       model: "colours@1",
       task: "image-text-contrastive",
       items: 8,
-      badRowKinds: { "missing image": 1, "empty caption": 1, duplicate: 1 },
+      badRowKinds: {
+        "missing image": 1,
+        "empty caption": 1,
+        "animated image": 1,
+        "wrong type image": 1,
+        duplicate: 1,
+      },
     });
     expect(scored.metrics["text_to_image_recall@1"]).toBeGreaterThan(0.6);
     expect(scored.metrics["image_to_text_recall@10"]).toBe(1);

@@ -2,18 +2,18 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import { RequestError } from "../errors.ts";
+import { addInterleavedOptions, type InterleavedFlags, interleavedPrompts } from "./interleaved-inputs.ts";
 import type { PredictInput } from "./predict-inputs.ts";
 
-export interface PictureFlags {
+export interface PictureFlags extends InterleavedFlags {
   readonly labels?: readonly string[];
   readonly template?: readonly string[];
-  readonly question?: string;
-  readonly prompt?: string;
   /** [height, width] in pixels. */
   readonly imageSize?: readonly [number, number];
 }
 
 export function addPictureOptions(command: Command): Command {
+  addInterleavedOptions(command);
   return command
     .option(
       "--labels <label...>",
@@ -24,7 +24,7 @@ export function addPictureOptions(command: Command): Command {
       "zero-shot: texts for each label, {} being the label; default: This is a photo of {}.",
     )
     .option("--question <text>", "questions about pictures: what is asked of each")
-    .option("--prompt <text>", "captions: what they begin with")
+    .option("--prompt <text>", "captions: what they begin with; prompts: what stands behind the picture")
     .option(
       "--image-size <pixels>",
       "classes and features of pictures: read them at this size, N or HEIGHTxWIDTH; default: the size of training",
@@ -40,7 +40,7 @@ export function pictureParameters(
   const parameters = {
     candidate_labels: task === "image-text-matching" ? undefined : labels,
     hypothesis_template: template,
-    prompt,
+    prompt: task === "image-text-to-text" ? undefined : prompt,
     image_size: imageSize,
   };
   return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
@@ -56,8 +56,10 @@ function sides(text: string): [number, number] {
 export function aboutPictures(
   task: string,
   pictures: readonly string[],
-  { labels, question }: PictureFlags,
+  flags: PictureFlags,
 ): PredictInput[] {
+  const { labels, question } = flags;
+  if (task === "image-text-to-text") return interleavedPrompts(pictures, flags);
   if (task === "zero-shot-image-classification" && !labels)
     throw new RequestError('predict: this model needs labels; give --labels "a cat" "a dog"');
   if (task === "image-text-matching") {

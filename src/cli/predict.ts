@@ -42,6 +42,7 @@ export function predictCommand(): Command {
     "predict fashion-vit photo.jpg more-photos/ --device webgpu",
     'predict ./clip photo.jpg --labels "a cat" "a dog"',
     'predict ./blip-vqa photo.jpg --question "How many people are there?"',
+    'predict ./flamingo photo.jpg --shot cats.jpg="two cats" --shot dog.jpg="a dog"',
   ])
     .argument("<model>", "name, name@version, or a folder")
     .argument(

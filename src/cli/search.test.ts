@@ -73,10 +73,17 @@ describe("POST /v1/search/:index", { timeout: 120_000 }, () => {
   let server: Awaited<ReturnType<typeof buildServer>>;
   beforeAll(async () => {
     await json(["index", "photos", "--model", "./clip", "--out", "./served"]);
-    const catalog = new Catalog(new ModelStore(join(folder, "home")), join(folder, "none"));
-    server = await buildServer({ catalog, indexes: [join(folder, "served")], limits: { ...defaultLimits } });
+    await json(["index", "photos", "--model", "./itm", "--out", "./matched"]);
+    server = await serverOf(["served", "matched"]);
   }, 120_000);
   afterAll(() => server.close());
+  const serverOf = (names: readonly string[], matcher?: string) =>
+    buildServer({
+      catalog: new Catalog(new ModelStore(join(folder, "home")), join(folder, "none")),
+      indexes: names.map((name) => join(folder, name)),
+      matcher,
+      limits: { ...defaultLimits },
+    });
   const ask = (payload: Buffer | object, type = "application/json", name = "served") =>
     server.inject({ method: "POST", url: `/v1/search/${name}`, headers: { "content-type": type }, payload });
 
@@ -89,6 +96,40 @@ describe("POST /v1/search/:index", { timeout: 120_000 }, () => {
     const { found } = await json(["search", "./served", "a film"]);
     const answered = (await ask({ inputs: "a film" })).json() as Found;
     expect(answered.map(({ source }) => source)).toEqual(found.map(({ source }) => source));
+  });
+
+  test("looks closer at as many as are asked for, with the index's own model where it matches", async () => {
+    const plain = (await ask({ inputs: "a good film" }, undefined, "matched")).json() as Found;
+    const parameters = { rerank: 3, top_k: 4 };
+    const closer = (await ask({ inputs: "a good film", parameters }, undefined, "matched")).json() as Found;
+    expect(closer.map(({ match }) => match === undefined)).toEqual([false, false, false, true]);
+    expect(closer[3]).toEqual(plain[3]);
+    const sources = (found: Found): string[] => found.map(({ source }) => source).sort();
+    expect(sources(closer)).toEqual(sources(plain.slice(0, 4)));
+    const logOdds = closer.slice(0, 3).map(({ score, match }) => Math.log(match! / (1 - match!)) + score);
+    expect(logOdds).toEqual([...logOdds].sort((a, b) => b - a));
+    const same = await ask(readFileSync(join(folder, "photos", "2.png")), "image/png", "matched");
+    expect(same.statusCode).toBe(200);
+  });
+
+  test("looks closer at a CLIP's finds only where the server has a matcher", async () => {
+    const question = { inputs: "a good film", parameters: { rerank: 5 } };
+    const refused = await ask(question);
+    expect([refused.statusCode, refused.json().detail]).toEqual([
+      400,
+      expect.stringMatching(/serve with --rerank/),
+    ]);
+    const other = await serverOf(["served"], join(folder, "itm"));
+    const answer = await other.inject({ method: "POST", url: "/v1/search/served", payload: question });
+    const { found } = await json(["search", "./served", "a good film", "--rerank", "./itm"]);
+    expect(answer.json()).toEqual(
+      found.map((item) => ({
+        ...item,
+        score: expect.closeTo(item.score, 5),
+        match: expect.closeTo(item.match!, 5),
+      })),
+    );
+    await other.close();
   });
 
   test("refuses unknown indexes and bodies that ask nothing", async () => {

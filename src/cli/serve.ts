@@ -13,7 +13,7 @@ import {
   showAddresses,
   swapIn,
 } from "./serving.ts";
-import { list, setting } from "./settings.ts";
+import { list, setting, text } from "./settings.ts";
 
 const settings = {
   ...modelSettings,
@@ -21,6 +21,11 @@ const settings = {
     "--index <name...>",
     "indexes to search in: names in the store, or paths with /",
     list.default([]),
+  ),
+  rerank: setting(
+    "--rerank <model>",
+    "a BLIP that looks closer at what searches find, on request; default: the index's own model, where it matches",
+    text.optional(),
   ),
   rules: rulesSetting,
   grpcPort: grpcSetting,
@@ -33,7 +38,7 @@ export const serveCommand = (): Command =>
     examples: [
       "serve",
       "serve --model reviews@2 --model ./my-model --port 9000",
-      "serve --index photos",
+      "serve --index photos --rerank ./blip-itm",
       "serve --config serve.yaml --print-config",
       "serve --host 0.0.0.0 --keys ~/.tesserae/keys.json --admin-port 8081",
     ],
@@ -44,6 +49,7 @@ export const serveCommand = (): Command =>
         ...common,
         ...modelOptions(values),
         indexes,
+        matcher: values.rerank,
         rules: values.rules,
       });
       const { http, state, metrics, pool, rules } = serving;

@@ -7,6 +7,7 @@ import type { ImageTask } from "../tasks/image-training.ts";
 import type { PairTask } from "../tasks/pair-training.ts";
 import type { TrainOptions, TrainRun } from "../train/trainer.ts";
 import type { ImageFlags } from "./image-options.ts";
+import type { FlamingoFlags } from "./initial-flamingo.ts";
 import type { PairFlags } from "./pair-options.ts";
 import type { TeacherFlags } from "./teacher-options.ts";
 import type { TokenizerFlags } from "./tokenizer-choice.ts";
@@ -20,6 +21,7 @@ export interface TrainFlags
   extends TokenizerFlags,
     ImageFlags,
     PairFlags,
+    FlamingoFlags,
     TeacherFlags,
     Omit<TrainOptions, "warmupRatio" | "warmupSteps" | "distillation"> {
   readonly task?: DataTask | ImageTask | PairTask;

@@ -35,7 +35,7 @@ export async function setUpPairTraining(
   output: Output,
 ): Promise<TrainingSetup> {
   const { validation, seed, maxLength, augment } = flags;
-  const { preprocessor, weightsFolder, parent, ...initial } = await initialPairModel(model);
+  const { preprocessor, weightsFolder, parent, ...initial } = await initialPairModel(model, flags);
   const given = preprocessor ?? (teacher && (await preprocessorOf(teacher)));
   const choice = { given, ...pictureChoice(flags) };
   const options: PairOptions = pairOptions(flags);
@@ -46,7 +46,7 @@ export async function setUpPairTraining(
   const { config: start, tokenizer } = await initial.withTokenizer(
     await tokenizerFor(teacher ? { tokenizer: teacher.folder, ...flags } : flags, learn),
   );
-  const { name: architecture } = architectureFor(String(start.model_type), pairHeadOf(task));
+  const { name: architecture } = architectureFor(initial.modelType, pairHeadOf(task));
   const config = withFields(start, { ...flags.set, architectures: [architecture] });
   const prepared = await preparePairs(
     task,
@@ -55,9 +55,10 @@ export async function setUpPairTraining(
     { ...choice, ...(augment && { augment }) },
   );
   noteData(output, [...train.badRows, ...(held?.badRows ?? [])], prepared.truncated);
-  const run = trainRunOf(name, { config, weightsFolder }, prepared, flags);
   const dataFiles = await dataFilesOf({ data, validation }, imageFilesAt);
-  const setup = { name, parent, run, dataFiles, flags };
+  const written = await initial.writeWeights?.(config);
+  const run = trainRunOf(name, { config, weightsFolder: written?.folder ?? weightsFolder }, prepared, flags);
+  const setup = { name, parent, run, dataFiles, flags, ...(written && { release: written.release }) };
   if (!teacher) return setup;
   const following = { ...distilOptions(teacher, flags, output), plan: prepared.plan, tokenizer };
   return { ...setup, ...(await teachPairs(run, following)) };

@@ -52,12 +52,15 @@ export async function imageTextPairs(
     if (bad) badRows.push(bad);
   }
   const pairs = [...byPicture.values()];
-  if (pairs.length > 0) return { pairs, badRows };
-  throw new ConfigError(
-    `${path}: no pair of image and text can be used, the first because: ${badRows[0]!.reason}`,
-    { code: "data" },
-  );
+  if (pairs.length === 0) throw noneLeft(path, "pair of image and text", badRows);
+  return { pairs, badRows };
 }
+
+/** For data of which nothing can be used. */
+export const noneLeft = (path: string, what: string, badRows: readonly BadRow[]): ConfigError =>
+  new ConfigError(`${path}: no ${what} can be used, the first because: ${badRows[0]!.reason}`, {
+    code: "data",
+  });
 
 interface CheckedPair<Pair> {
   readonly hash: string; // of the picture's bytes

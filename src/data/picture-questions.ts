@@ -1,9 +1,15 @@
 /** Questions about pictures with the answers that people gave. */
 
-import { ConfigError } from "../errors.ts";
 import type { ImageDecoder } from "../vision/decode.ts";
 import { needColumn } from "./columns.ts";
-import { checkedAtOnce, checkPair, type PairOptions, type PairSet, refused } from "./image-text-pairs.ts";
+import {
+  checkedAtOnce,
+  checkPair,
+  noneLeft,
+  type PairOptions,
+  type PairSet,
+  refused,
+} from "./image-text-pairs.ts";
 import { type ImageExample, openImages } from "./images.ts";
 import { mapAhead } from "./map-ahead.ts";
 import { fieldNames } from "./pair-captions.ts";
@@ -36,9 +42,8 @@ export async function pictureQuestions(
     else if (strict) throw refused(checked);
     else badRows.push(checked);
   }
-  if (pairs.length > 0) return { pairs, badRows };
-  const reason = `no question can be used, the first because: ${badRows[0]!.reason}`;
-  throw new ConfigError(`${path}: ${reason}`, { code: "data" });
+  if (pairs.length === 0) throw noneLeft(path, "question", badRows);
+  return { pairs, badRows };
 }
 
 /** A function from an example to its question, which throws a `RowError` where there is none. */

@@ -5,7 +5,7 @@
 
 import { ConfigError } from "../errors.ts";
 import type { Feeds } from "../runtime/session.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { sizeOf, Tensor } from "../tensor/tensor.ts";
 import { embeddedInput, gradientGraph, pointInput, type TracedModel } from "./graphs.ts";
 import { gaussLegendre } from "./quadrature.ts";
 import type { ModelRunner } from "./runner.ts";
@@ -33,6 +33,8 @@ export interface GradientSetup {
   readonly model: TracedModel;
   /** Other inputs of the model, one row each. */
   readonly feeds: Feeds;
+  /** Inputs that all rows have in common. */
+  readonly shared?: Feeds;
   /** [T, D], of the text and of the baseline. */
   readonly embedded: Tensor;
   readonly baseline: Tensor;
@@ -74,6 +76,16 @@ export async function gradientsOf(setup: GradientSetup): Promise<Gradients> {
   };
 }
 
+/** float32 [B, …] as B tensors. */
+export function rowsOf({ shape, data }: Tensor): Tensor[] {
+  const [rows, ...inner] = shape as [number, ...number[]];
+  const size = sizeOf(inner);
+  return Array.from(
+    { length: rows },
+    (_, row) => new Tensor("float32", inner, data.slice(row * size, (row + 1) * size) as Float32Array),
+  );
+}
+
 /** One output of all batches, one behind the other. */
 const joinRows = (results: readonly Readonly<Record<string, Tensor>>[], name: string): Float32Array =>
   Float32Array.from(results.flatMap((outputs) => outputs[name]!.toNumbers()));
@@ -93,7 +105,10 @@ const difference = (a: Tensor, b: Tensor): number[] => {
 };
 
 /** The feeds of some places of the path, from 0, the baseline, to 1, the text. */
-function pathFeeds({ feeds, embedded, baseline, target }: GradientSetup, places: readonly number[]): Feeds {
+function pathFeeds(
+  { feeds, shared, embedded, baseline, target }: GradientSetup,
+  places: readonly number[],
+): Feeds {
   const size = embedded.data.length;
   const data = new Float32Array(places.length * size);
   for (const [row, place] of places.entries()) {
@@ -109,6 +124,7 @@ function pathFeeds({ feeds, embedded, baseline, target }: GradientSetup, places:
     ([name, tensor]) => [name, repeatRow(tensor, places.length)] as const,
   );
   return {
+    ...shared,
     ...Object.fromEntries([...repeated, ...points]),
     [embeddedInput]: new Tensor("float32", [places.length, ...embedded.shape], data),
   };

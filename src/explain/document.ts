@@ -1,7 +1,8 @@
-/** An explanation as a JSON document. */
+/** Explanations as JSON documents. */
 
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Explanation } from "./explain.ts";
+import type { PairExplanation } from "./pair-explain.ts";
 
 type Nested = number | readonly Nested[];
 
@@ -18,6 +19,10 @@ export function documentOf({ attention, rollout, attribution, ...others }: Expla
     })),
   };
 }
+
+/** Of a picture, its size; numbers have 6 digits. */
+export const pairDocument = ({ picture, ...others }: PairExplanation): object =>
+  rounded({ ...others, width: picture.width, height: picture.height });
 
 const round = (value: number): number => Number(value.toPrecision(6));
 

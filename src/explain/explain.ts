@@ -3,10 +3,10 @@
 import type { TaskName } from "../models/model.ts";
 import type { SessionOptions } from "../runtime/session.ts";
 import { findModel } from "../tasks/find-model.ts";
-import { sizeOf, Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
 import { type AttentionMap, attentionMaps, ownMaps, rollout } from "./attention.ts";
-import { type Gradients, gradientsOf } from "./attribution.ts";
+import { type Gradients, gradientsOf, rowsOf } from "./attribution.ts";
 import { forwardGraph, traceModel } from "./graphs.ts";
 import { prepareInput, sizesOf } from "./prepare.ts";
 import { ModelRunner } from "./runner.ts";
@@ -95,16 +95,6 @@ export async function explain(
       },
     }),
   };
-}
-
-/** float32 [B, …] as B tensors. */
-function rowsOf({ shape, data }: Tensor): Tensor[] {
-  const [rows, ...inner] = shape as [number, ...number[]];
-  const size = sizeOf(inner);
-  return Array.from(
-    { length: rows },
-    (_, row) => new Tensor("float32", inner, data.slice(row * size, (row + 1) * size) as Float32Array),
-  );
 }
 
 /** The rows of a rollout [T, T] added up by the share of each position. */

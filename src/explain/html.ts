@@ -5,6 +5,7 @@ import type { AttentionMap } from "./attention.ts";
 import type { Explanation } from "./explain.ts";
 import { attentionScript } from "./html-attention.ts";
 import { attributionScript } from "./html-attribution.ts";
+import { showScore } from "./html-figures.ts";
 import { escapeHtml, explanationPage } from "./html-page.ts";
 import { pictureScript } from "./html-picture.ts";
 
@@ -43,8 +44,6 @@ function attributionSection({
   </div>
 </section>`;
 }
-
-const showScore = (value: number): string => value.toFixed(3).replace("-", "−");
 
 const attentionSection = `<section aria-labelledby="attention-title" id="attention">
   <div class="row"><h2 id="attention-title">Attention</h2><div class="tabs" id="stacks" role="group" aria-label="Stack"></div>

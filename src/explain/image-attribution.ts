@@ -10,6 +10,7 @@ import { sum } from "../graph/ops/core.ts";
 import { sqrt, square } from "../graph/ops/math.ts";
 import { slice, squeeze } from "../graph/ops/shape.ts";
 import { type TracedGraph, usedGraph } from "../models/trace.ts";
+import type { Feeds } from "../runtime/session.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { gaussLegendre } from "./quadrature.ts";
 import type { ModelRunner } from "./runner.ts";
@@ -18,13 +19,15 @@ import type { ModelRunner } from "./runner.ts";
 export interface TracedImageModel {
   readonly names: ReadonlyMap<Node, string>;
   readonly pixels: Node;
+  /** Further inputs, which all rows have in common. */
+  readonly others?: readonly Node[];
   readonly outputs: Readonly<Record<string, Node>>;
 }
 
 /** Values are in the unit of the score, a logit. */
 export interface PixelGradients {
   /**
-   * Integrated gradients of the pixels, row by row, added up over the channels, from a black picture.
+   * Integrated gradients of the pixels, row by row, added up over the channels, from a picture without content.
    * Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365
    */
   readonly integratedGradients: readonly number[];
@@ -37,12 +40,12 @@ export interface PixelGradients {
 }
 
 /** `scores` [B] of one class, their gradient by the pixels, and by the last states of tokens, whose length is `reading`. */
-function scoreGraph({ names, pixels, outputs }: TracedImageModel, label: number): TracedGraph {
+function scoreGraph({ names, pixels, others = [], outputs }: TracedImageModel, label: number): TracedGraph {
   const scores = squeeze(slice(outputs.logits!, 1, label, label + 1), 1);
   const states = lastStates(outputs);
   const [gradient, byStates] = grad(sum(scores), states ? [pixels, states] : [pixels]) as [Node, Node?];
   const reading = byStates && { reading: sqrt(sum(square(byStates), -1)) };
-  return usedGraph({ scores, gradient, ...reading }, [pixels], names);
+  return usedGraph({ scores, gradient, ...reading }, [pixels, ...others], names);
 }
 
 /** What the last layer gives, [B, T, D], under either of the names that models capture it by. */
@@ -58,18 +61,20 @@ const maxBatchPixels = 2 ** 18;
 export interface PixelSetup {
   readonly runner: ModelRunner;
   readonly model: TracedImageModel;
-  /** [1, C, H, W], normalised, as a black one of its size. */
+  /** [1, C, H, W], normalised, as the baseline: a picture of its size without content. */
   readonly picture: Tensor;
-  readonly black: Tensor;
+  readonly baseline: Tensor;
+  /** Further inputs of the model. */
+  readonly shared?: Feeds;
   /** Index of the class. */
   readonly label: number;
   /** Points of the path at which the gradient is taken, from 1. */
   readonly steps: number;
 }
 
-/** Gradients of a class's logit along the straight path from black to the picture. */
+/** Gradients of a class's logit along the straight path from the baseline to the picture. */
 export async function pixelGradients(setup: PixelSetup): Promise<PixelGradients> {
-  const { runner, model, picture, black, label, steps } = setup;
+  const { runner, model, picture, baseline, shared, label, steps } = setup;
   if (!Number.isInteger(steps) || steps < 1)
     throw new ConfigError(`explain: steps must be a whole number from 1, got ${steps}`);
   const { points, weights } = gaussLegendre(steps);
@@ -77,7 +82,8 @@ export async function pixelGradients(setup: PixelSetup): Promise<PixelGradients>
   const [, channels, height, width] = picture.shape as [number, number, number, number];
   const rows = Math.max(1, Math.floor(maxBatchPixels / (height * width)));
   const batches = Array.from({ length: Math.ceil(path.length / rows) }, (_, at) => ({
-    pixel_values: between(black, picture, path.slice(at * rows, (at + 1) * rows)),
+    ...shared,
+    pixel_values: between(baseline, picture, path.slice(at * rows, (at + 1) * rows)),
   }));
   const results = await runner.run(scoreGraph(model, label), batches);
   const scores = results.flatMap(({ scores: some }) => some!.toNumbers());
@@ -89,7 +95,7 @@ export async function pixelGradients(setup: PixelSetup): Promise<PixelGradients>
   const integratedGradients = Array.from({ length: height * width }, (_, pixel) => {
     let total = 0;
     for (let at = pixel; at < channels * height * width; at += height * width)
-      total += mean[at]! * (Number(picture.data[at]) - Number(black.data[at]));
+      total += mean[at]! * (Number(picture.data[at]) - Number(baseline.data[at]));
     return total;
   });
   const reading = results.at(-1)!.reading;
@@ -102,12 +108,12 @@ export async function pixelGradients(setup: PixelSetup): Promise<PixelGradients>
   };
 }
 
-/** Pictures at some places of the path, from 0, black, to 1. */
-function between(black: Tensor, { shape, data, size }: Tensor, places: readonly number[]): Tensor {
+/** Pictures at some places of the path, from 0, the baseline, to 1. */
+function between(baseline: Tensor, { shape, data, size }: Tensor, places: readonly number[]): Tensor {
   const rows = new Float32Array(places.length * size);
   for (const [row, place] of places.entries()) {
     for (let at = 0; at < size; at++)
-      rows[row * size + at] = (1 - place) * Number(black.data[at]) + place * Number(data[at]);
+      rows[row * size + at] = (1 - place) * Number(baseline.data[at]) + place * Number(data[at]);
   }
   return new Tensor("float32", [places.length, ...shape.slice(1)], rows);
 }

@@ -66,8 +66,8 @@ export async function explainImage(
   const chosen = outputs.logits && chooseClass(outputs.logits, config, target);
   if (!chosen && target !== undefined)
     throw new RequestError(`explain: this model scores no classes; leave out "${target}"`);
-  const black = preprocessor.tensorOf([rgbImage(picture)]);
-  const setup = { runner, model: traced, picture: pixels, black, steps };
+  const baseline = preprocessor.tensorOf([rgbImage(picture)]); // black
+  const setup = { runner, model: traced, picture: pixels, baseline, steps };
   const gradients = chosen && (await pixelGradients({ ...setup, label: chosen.at }));
   const { reading, ...attribution } = gradients ?? {};
   const hasWindows = architecture.modelType === "swin";

@@ -1,16 +1,11 @@
 /** An explanation of a picture's answer as one PNG file, and as one HTML page that loads nothing. */
 
 import { encodePng } from "../vision/encode.ts";
-import type { RgbImage } from "../vision/image.ts";
 import { sideBySide } from "../vision/paste.ts";
+import { enlargement, figure, figureStyle, section, showScore } from "./html-figures.ts";
 import { escapeHtml, explanationPage } from "./html-page.ts";
 import { drawAttribution, drawMap } from "./image-drawing.ts";
 import type { ImageExplanation } from "./image-explain.ts";
-
-/** Small pictures are enlarged to at least this height in pixels. */
-const leastHeight = 224;
-
-const enlargement = ({ height }: RgbImage): number => Math.max(1, Math.floor(leastHeight / height));
 
 /** The picture, its attribution, and its rollout or else the attention of the last block: side by side. */
 export function imageExplanationPng(explanation: ImageExplanation): Promise<Uint8Array> {
@@ -34,20 +29,12 @@ ${await attentionSection(explanation)}
   return explanationPage({ model, architecture, task, body, style: figureStyle });
 }
 
-const figureStyle = `
-.figures { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; } figcaption { font-size: .875rem; color: var(--soft); }
-figure img { display: block; border-radius: 4px; image-rendering: pixelated; max-width: 100%; }
-`;
-
-const show = (value: number): string => value.toFixed(3).replace("-", "−");
-
 async function answerSection({ picture, attribution }: ImageExplanation): Promise<string> {
   const original = await figure(picture, "As the model reads it");
   if (!attribution) return section("Picture", "", [original]);
   const { label, probability, score, baselineScore, completenessError, integratedGradients } = attribution;
   const note =
-    `score ${show(score)}; ${show(baselineScore)} for a black picture. Integrated gradients: blue pixels ` +
+    `score ${showScore(score)}; ${showScore(baselineScore)} for a black picture. Integrated gradients: blue pixels ` +
     `speak for the answer, orange ones against it; they add up to the difference, with an error of ${completenessError.toExponential(1)}.`;
   return section(`${escapeHtml(label)} ${(probability * 100).toFixed(1)} %`, note, [
     original,
@@ -73,13 +60,4 @@ async function attentionSection({ picture, attention, windows }: ImageExplanatio
   const none =
     "The attention of this architecture is not among the patches of the picture, so it is not drawn.";
   return section("Attention", none, []);
-}
-
-const section = (title: string, note: string, figures: readonly string[]): string =>
-  `<section><h2>${title}</h2><p class="hint">${note}</p><div class="figures">${figures.join("\n")}</div></section>`;
-
-async function figure(image: RgbImage, caption: string): Promise<string> {
-  const png = await encodePng(image, enlargement(image));
-  const data = Buffer.from(png).toString("base64");
-  return `<figure><img alt="${escapeHtml(caption)}" src="data:image/png;base64,${data}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`;
 }

@@ -20,7 +20,11 @@ export class ModelRunner {
 
   /** @throws ConfigError when the folder is incomplete or of an unknown architecture. */
   static async open(folder: string, options: SessionOptions): Promise<ModelRunner> {
-    const config = await readConfig(folder);
+    return ModelRunner.of(folder, await readConfig(folder), options);
+  }
+
+  /** The same with the folder's config, or one that names another class of the same weights. */
+  static of(folder: string, config: ConfigJson, options: SessionOptions): ModelRunner {
     return new ModelRunner(folder, config, architectureOf(config, folder), options);
   }
 

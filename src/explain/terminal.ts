@@ -36,7 +36,11 @@ function attributionParts({ tokens, attribution }: Explanation, hasColour: boole
 }
 
 /** The words one after the other; without colours, as the text has them. */
-function paintText(tokens: readonly ExplainedToken[], values: readonly number[], hasColour: boolean): string {
+export function paintText(
+  tokens: readonly ExplainedToken[],
+  values: readonly number[],
+  hasColour: boolean,
+): string {
   const most = Math.max(...values.map(Math.abs), Number.MIN_VALUE);
   return tokens
     .map(
@@ -61,7 +65,11 @@ const columnsOf = (text: string): number => [...text].length + (text.match(wideL
 const padTo = (columns: number, text: string): string => text + " ".repeat(columns - columnsOf(text));
 
 /** The words that count most, with the sum of their pieces. */
-function bars(tokens: readonly ExplainedToken[], values: readonly number[], isSigned: boolean): string {
+export function bars(
+  tokens: readonly ExplainedToken[],
+  values: readonly number[],
+  isSigned: boolean,
+): string {
   const words = wordsOf(tokens);
   const sums = wordSums(tokens, values);
   const order = [...sums.keys()].sort((a, b) => Math.abs(sums[b]!) - Math.abs(sums[a]!)).slice(0, shownRows);

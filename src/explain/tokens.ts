@@ -83,6 +83,30 @@ function tokensOf(encoding: Encoding, texts: readonly string[]): ExplainedToken[
   });
 }
 
+/** A word of a text. */
+export interface TextWord {
+  readonly text: string;
+  /** Its place in the text, [start, end), in JavaScript string indices. */
+  readonly start: number;
+  readonly end: number;
+  /** Positions of its tokens. */
+  readonly tokens: readonly number[];
+}
+
+/** The words of a single text in their order; special tokens are none. */
+export function textWords({ texts, encoding, tokens }: TokenizedInput): TextWord[] {
+  const positions: number[][] = [];
+  for (const [at, { word, isSpecial }] of tokens.entries())
+    if (!isSpecial) positions[word] = [...(positions[word] ?? []), at];
+  return Object.values(positions).map((all) => {
+    const [first, last] = [encoding.offsets[all[0]!]!, encoding.offsets[all.at(-1)!]!];
+    const whole = texts[0]!.slice(first[0], last[1]);
+    const text = whole.trim(); // byte-level tokens hold the space before a word
+    const start = first[0] + whole.indexOf(text);
+    return { text, start, end: start + text.length, tokens: all };
+  });
+}
+
 /** The text of each word, its pieces joined. */
 export function wordsOf(tokens: readonly ExplainedToken[]): string[] {
   const words: string[] = [];

@@ -200,13 +200,13 @@ export class Decoder {
   /** Encodes the rows' sources into the slots behind the present rows; returns their lengths. */
   private async addSources(newRows: readonly NewRow[]): Promise<readonly number[]> {
     if (!this.encoder) return [];
-    const { outputs, lengths } = await encodeSources(
-      this.encoder,
-      newRows.map(({ source = {} }) => source),
-    );
+    const sources = newRows.map(({ source = {} }) => source);
+    const encoded = await encodeSources(this.encoder, sources);
+    const lengths = encoded.map(({ length }) => length);
     const first = this.rows.length;
     if (this.fixed.reserve(first + newRows.length, Math.max(...lengths))) this.reused = undefined;
-    for (const [at, length] of lengths.entries()) this.fixed.write(first + at, 0, outputs, at, length);
+    for (const [at, { outputs, row, length }] of encoded.entries())
+      this.fixed.write(first + at, 0, outputs, row, length);
     return lengths;
   }
 

@@ -11,11 +11,42 @@ import { Tensor } from "../tensor/tensor.ts";
  */
 export type Source = Readonly<Record<string, Tensor>>;
 
+/** What the encoder makes of one source: a row of outputs that others may share, and its length there. */
+export interface EncodedSource {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly row: number;
+  readonly length: number;
+}
+
 /**
- * The encoder's outputs for some sources, and the length of each.
+ * Encodes sources, those of like sizes together.
  * @throws RequestError when sources have not the inputs that the encoder reads.
  */
-export async function encodeSources(
+export async function encodeSources(encoder: Session, sources: readonly Source[]): Promise<EncodedSource[]> {
+  const groups = new Map<string, number[]>();
+  for (const [at, source] of sources.entries()) {
+    const sizes = freeSizes(encoder, source);
+    groups.set(sizes, [...(groups.get(sizes) ?? []), at]);
+  }
+  const encoded: EncodedSource[] = new Array(sources.length);
+  for (const places of groups.values()) {
+    const some = places.map((at) => sources[at]!);
+    const { outputs, lengths } = await encodeAlike(encoder, some);
+    for (const [row, at] of places.entries()) encoded[at] = { outputs, row, length: lengths[row]! };
+  }
+  return encoded;
+}
+
+/** Sizes of a source that may differ beside that of its first axis, such as how many frames its images have. */
+const freeSizes = (encoder: Session, source: Source): string =>
+  encoder.inputs
+    .flatMap(({ name, shape }) =>
+      shape.slice(2).map((size, axis) => (typeof size === "number" ? "" : source[name]?.shape[axis + 1])),
+    )
+    .join();
+
+/** The outputs for sources whose sizes agree but for those of first axes, and the length of each. */
+async function encodeAlike(
   encoder: Session,
   sources: readonly Source[],
 ): Promise<{ outputs: Record<string, Tensor>; lengths: number[] }> {

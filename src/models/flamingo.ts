@@ -15,10 +15,11 @@ import { causalBias, paddingBias } from "../nn/attention.ts";
 import type { Context } from "../nn/context.ts";
 import type { Init } from "../nn/module.ts";
 import { type Dim, mulDims, productOf } from "../tensor/dims.ts";
+import type { MarkIds } from "../text/image-marks.ts";
 import type { NameMap } from "../weights/names.ts";
 import { ClipVisionTower } from "./clip-layers.ts";
 import { openAiVision, openAiVisionFields, openAiVisionNames } from "./clip-openai.ts";
-import { section, size } from "./config.ts";
+import { type ConfigJson, parseConfig, section, size } from "./config.ts";
 import { GatedCrossAttention, gatedAttentionNames, type Media } from "./gated-attention.ts";
 import type { DecoderStep, GenerativeModel, SequenceEnds } from "./generative.ts";
 import { Gpt2LMHeadModel, gpt2ConfigSchema, gpt2Names } from "./gpt2.ts";
@@ -54,6 +55,12 @@ export const flamingoConfigSchema = z.object({
 });
 
 export type FlamingoConfig = z.infer<typeof flamingoConfigSchema>;
+
+/** Tokens that stand for an image, and for the end of what is said of it. */
+export function mediaTokensOf(json: ConfigJson): MarkIds {
+  const { mediaTokenId, textConfig } = parseConfig(flamingoConfigSchema, json, "config.json");
+  return { image: mediaTokenId, chunkEnd: textConfig.eosTokenId };
+}
 
 export class Flamingo implements GenerativeModel {
   readonly visionEncoder: ClipVisionTower | undefined;

@@ -11,11 +11,11 @@ import { cast, equal, greaterEqual } from "../graph/ops/select.ts";
 import { iota, split } from "../graph/ops/shape.ts";
 import { forbidden, joinHeads, keyValuesOf, scaledDotProductAttention, splitHeads } from "../nn/attention.ts";
 import type { Context } from "../nn/context.ts";
-import { Linear } from "../nn/linear.ts";
+import type { Linear } from "../nn/linear.ts";
 import type { Init } from "../nn/module.ts";
 import { LayerNorm } from "../nn/norm.ts";
 import type { NameMap } from "../weights/names.ts";
-import { feedForwardNames, flamingoEpsilon, NormedFeedForward } from "./perceiver.ts";
+import { feedForwardNames, flamingoEpsilon, flamingoLinear, NormedFeedForward } from "./perceiver.ts";
 
 export interface GatedAttentionConfig {
   readonly dim: number;
@@ -52,9 +52,9 @@ class MediaAttention {
     const { dim, dimVisual, heads, dimHead } = config;
     const inner = heads * dimHead;
     this.norm = new LayerNorm(init, dim, flamingoEpsilon);
-    this.query = new Linear(init, dim, inner, false);
-    this.keyValue = new Linear(init, dimVisual, 2 * inner, false);
-    this.output = new Linear(init, inner, dim, false);
+    this.query = flamingoLinear(init, dim, inner);
+    this.keyValue = flamingoLinear(init, dimVisual, 2 * inner);
+    this.output = flamingoLinear(init, inner, dim);
   }
 
   /** x [B, T, D] → [B, T, D]. */

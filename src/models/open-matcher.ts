@@ -24,6 +24,9 @@ const retrievalClass = "BlipForImageTextRetrieval";
 export const isMatcher = ({ architectures }: ConfigJson): boolean =>
   Array.isArray(architectures) && architectures.includes(retrievalClass);
 
+/** The config of the matcher over those weights. */
+export const asMatcher = (config: ConfigJson): ConfigJson => ({ ...config, architectures: [retrievalClass] });
+
 /** B images or texts, S tokens of an image, D its width, E features. */
 export interface OpenMatcher {
   readonly folder: string;
@@ -52,7 +55,7 @@ export async function openMatcher(
     });
   }
   const { target, settled } = await targetOf(options);
-  const architecture = architectureOf({ ...config, architectures: [retrievalClass] });
+  const architecture = architectureOf(asMatcher(config));
   const [tokenizer, plan] = await Promise.all([loadTokenizer(folder), readPreprocessor(folder)]);
   const sessions: Session[] = [];
   try {

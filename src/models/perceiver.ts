@@ -35,6 +35,13 @@ export const perceiverConfig = z.object({
 
 export type PerceiverConfig = z.infer<typeof perceiverConfig>;
 
+/**
+ * A linear map without bias. First values deviate as PyTorch's do, by 1 / √(3 · inSize), so that what is seen reaches the
+ * words at any width.
+ */
+export const flamingoLinear = (init: Init, inSize: number, outSize: number): Linear =>
+  new Linear(init.withStd(1 / Math.sqrt(3 * inSize)), inSize, outSize, false);
+
 /** A norm, then two linear maps without biases and a GELU between. */
 export class NormedFeedForward {
   readonly norm: LayerNorm;
@@ -43,8 +50,8 @@ export class NormedFeedForward {
 
   constructor(init: Init, width: number, factor: number) {
     this.norm = new LayerNorm(init, width, flamingoEpsilon);
-    this.up = new Linear(init, width, width * factor, false);
-    this.down = new Linear(init, width * factor, width, false);
+    this.up = flamingoLinear(init, width, width * factor);
+    this.down = flamingoLinear(init, width * factor, width);
   }
 
   /** [..., D] → [..., D]. */
@@ -69,9 +76,9 @@ class LatentAttention {
     const inner = heads * dimHead;
     this.mediaNorm = new LayerNorm(init, dim, flamingoEpsilon);
     this.latentsNorm = new LayerNorm(init, dim, flamingoEpsilon);
-    this.query = new Linear(init, dim, inner, false);
-    this.keyValue = new Linear(init, dim, 2 * inner, false);
-    this.output = new Linear(init, inner, dim, false);
+    this.query = flamingoLinear(init, dim, inner);
+    this.keyValue = flamingoLinear(init, dim, 2 * inner);
+    this.output = flamingoLinear(init, inner, dim);
   }
 
   /** tokens [N, F·T, D], latents [N, L, D] → [N, L, D]. */

@@ -1,10 +1,10 @@
 /** Batch normalisation. Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167 */
 
 import type { Node } from "../graph/node.ts";
-import { add, div, mul, ones, sub, sum } from "../graph/ops/core.ts";
-import { maximum, square } from "../graph/ops/math.ts";
-import { batchNorm } from "../graph/ops/norm.ts";
-import { mean } from "../graph/ops/reduce.ts";
+import { add, dimValue, div, mul, sub } from "../graph/ops/core.ts";
+import { maximum } from "../graph/ops/math.ts";
+import { batchNorm, channelMoments } from "../graph/ops/norm.ts";
+import { productOf } from "../tensor/dims.ts";
 import type { Context } from "./context.ts";
 import type { Init } from "./module.ts";
 
@@ -51,17 +51,14 @@ export class BatchNorm {
   /** The batch's mean and variance; running values move towards them, the variance without bias. */
   private ofBatch(ctx: Context, x: Node): { mean: Node; variance: Node } {
     const { momentum = 0.1 } = this.options;
-    const axes = x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
-    const centre = mean(x, axes, true);
-    const batchMean = mean(x, axes);
-    const variance = mean(square(sub(x, centre)), axes);
-    const count = sum(ones(x.dtype, x.shape.with(1, 1)));
+    const { mean, variance } = channelMoments(x);
+    const count = dimValue(x.dtype, productOf(x.shape.toSpliced(1, 1)));
     const unbiased = mul(variance, div(count, maximum(sub(count, 1), 1)));
     const moved = (old: Node, value: Node): Node => add(mul(old, 1 - momentum), mul(value, momentum));
-    ctx.updates.set(this.runningMean, moved(this.runningMean, batchMean));
+    ctx.updates.set(this.runningMean, moved(this.runningMean, mean));
     ctx.updates.set(this.runningVariance, moved(this.runningVariance, unbiased));
     ctx.updates.set(this.batches, add(this.batches, 1));
-    return { mean: batchMean, variance };
+    return { mean, variance };
   }
 }
 

@@ -69,6 +69,11 @@ export class Init {
     return new Init(this.std, this.dtype, rateFactor, this.isTrainable);
   }
 
+  /** Makes parameters with another standard deviation of `normal`. */
+  withStd(std: number): Init {
+    return new Init(std, this.dtype, this.rateFactor, this.isTrainable);
+  }
+
   /** Makes parameters that stay as they are loaded. */
   frozen(): Init {
     return new Init(this.std, this.dtype, this.rateFactor, false);

@@ -68,8 +68,10 @@ export function softSplit(x: Node, kernelSize: number, options: WindowOptions): 
 export function unfoldPixels(x: Node, patchSize: number): Node {
   const [rows, columns] = gridOf("unfoldPixels", spatialSizes("unfoldPixels", x.shape), patchSize);
   const [batch, channels] = x.shape;
-  const grid = reshape(x, [batch!, channels!, rows, patchSize, columns, patchSize]);
-  return reshape(transpose(grid, [0, 3, 5, 2, 4, 1]), [-1, rows * columns, channels!]);
+  // In two steps, each of which moves whole rows of channels or one axis, as transposing kernels are fast at.
+  const last = transpose(x, [0, 2, 3, 1]);
+  const grid = reshape(last, [batch!, rows, patchSize, columns, patchSize, channels!]);
+  return reshape(transpose(grid, [0, 2, 4, 1, 3, 5]), [-1, rows * columns, channels!]);
 }
 
 /** The map of H × W pixels that `unfoldPixels` made sequences [B·P², N, C] of. */
@@ -81,5 +83,6 @@ export function foldPixels(
   const [rows, columns] = gridOf("foldPixels", [height, width], patchSize);
   const channels = sequences.shape[2]!;
   const grid = reshape(sequences, [-1, patchSize, patchSize, rows, columns, channels]);
-  return reshape(transpose(grid, [0, 5, 3, 1, 4, 2]), [-1, channels, height, width]);
+  const last = reshape(transpose(grid, [0, 3, 1, 4, 2, 5]), [-1, height, width, channels]);
+  return transpose(last, [0, 3, 1, 2]);
 }

@@ -5,6 +5,7 @@ import type { SessionOptions } from "../runtime/session.ts";
 import { startThread, type Thread, workerUrl } from "../runtime/thread.ts";
 import { Catalog } from "../store/catalog.ts";
 import { type ImageOpener, type ImageSource, readPicture } from "../tasks/image-input.ts";
+import type { ImageTextMatcher } from "../tasks/image-text-matcher.ts";
 import { ImageDecoder } from "../vision/decode.ts";
 import type { IndexAbout, IndexItem } from "./index-file.ts";
 import { locateEncoder } from "./index-folder.ts";
@@ -30,6 +31,10 @@ export interface SearchOptions {
   readonly topK?: number;
   /** Orders the best candidates again. */
   readonly reranker?: PairReranker | undefined;
+  /** How many it looks at, from 1; those behind them stay as they are. Default: 32, or `topK` where that is more. */
+  readonly candidates?: number | undefined;
+  /** Ends the closer look when nobody waits for it any more. */
+  readonly signal?: AbortSignal;
 }
 
 export interface OpenIndexOptions {
@@ -39,8 +44,8 @@ export interface OpenIndexOptions {
   readonly openImage?: ImageOpener | undefined;
 }
 
-/** Candidates that a reranker looks at, at least. */
-const rerankedCandidates = 32;
+/** Candidates that a reranker looks at, at least, unless their number is given. */
+const leastCandidates = 32;
 
 export class RetrievalIndex {
   private readonly decoder: ImageDecoder;
@@ -53,6 +58,11 @@ export class RetrievalIndex {
     private readonly openImage: ImageOpener | undefined,
   ) {
     this.decoder = new ImageDecoder({}, encoder.preprocessor.plan.background);
+  }
+
+  /** The model that made the vectors, where it can match pictures with texts, too. */
+  get matcher(): ImageTextMatcher | undefined {
+    return this.encoder.matcher;
   }
 
   /** @throws ConfigError when the folder holds no index, or its model is gone or is another one by now. */
@@ -79,16 +89,20 @@ export class RetrievalIndex {
    * The items nearest to a text or a picture, best first.
    * @throws RequestError for an empty text or a name that is not opened, ImageError for a picture that is none.
    */
-  async search(query: SearchQuery, { topK = 10, reranker }: SearchOptions = {}): Promise<Found[]> {
+  async search(
+    query: SearchQuery,
+    { topK = 10, reranker, candidates = Math.max(topK, leastCandidates), signal }: SearchOptions = {},
+  ): Promise<Found[]> {
     const vector = await this.vectorOf(query);
-    const count = reranker ? Math.max(topK, rerankedCandidates) : topK;
-    const neighbours = await this.thread.call("search", vector, count);
+    const neighbours = await this.thread.call("search", vector, reranker ? Math.max(topK, candidates) : topK);
     const found = neighbours.map(({ at, score }): Found => {
       const { source, text } = this.items[at]!;
       return { source, ...(text !== undefined && { text }), score };
     });
-    const ordered = reranker ? await reranker.order(query, found, this.openImage) : found;
-    return ordered.slice(0, topK);
+    if (!reranker) return found;
+    const terms = { openImage: this.openImage, signal };
+    const ordered = await reranker.order(query, found.slice(0, candidates), terms);
+    return [...ordered, ...found.slice(candidates)].slice(0, topK);
   }
 
   /** Frees the model and the vectors. */

@@ -13,6 +13,8 @@ import type { ImagePreprocessor } from "../vision/preprocess.ts";
 /** Vectors have P features and length 1. */
 export interface PairEncoder {
   readonly preprocessor: ImagePreprocessor;
+  /** The model where it looks at pictures and texts together, too. */
+  readonly matcher?: ImageTextMatcher;
   /** Calls under way share batches. */
   image(image: RgbImage): Promise<Float32Array>;
   texts(texts: readonly string[]): Promise<readonly Float32Array[]>;
@@ -43,6 +45,7 @@ function towersEncoder(model: OpenTowers): PairEncoder {
 
 const matcherEncoder = (matcher: ImageTextMatcher): PairEncoder => ({
   preprocessor: matcher.preprocessor,
+  matcher,
   image: async (image) => Float32Array.from((await matcher.see(image)).features),
   texts: async (texts) => (await matcher.read(texts)).map((vector) => Float32Array.from(vector)),
   release: () => matcher.release(),

@@ -14,7 +14,10 @@ export interface ImageBody {
 }
 
 const parameters = z.record(z.string(), z.unknown()).default({});
-/** A picture, or an object with one under `image` or several under `images` beside texts such as a question. */
+/**
+ * A picture, or an object with one under `image` or several under `images` beside texts such as a question, and such
+ * objects under `examples`. In the place of a picture may be a list: the frames of a video.
+ */
 const input = z.union([z.string(), z.record(z.string(), z.unknown())]);
 const jsonSchema = z.strictObject({ inputs: z.union([input, z.array(input).min(1)]), parameters });
 
@@ -52,32 +55,38 @@ async function fromJson(body: unknown, limits: Limits, signal: AbortSignal): Pro
  * @throws RequestError when one is neither, or there are too many.
  */
 export async function withPictures(inputs: unknown, limits: Limits, signal: AbortSignal): Promise<unknown> {
-  const items = [inputs].flat();
-  assertCount(
-    items.reduce<number>((count, item) => count + picturesIn(item), 0),
-    limits,
-  );
-  const read: unknown[] = [];
-  for (const item of items) read.push(await withPicture(item, limits, signal)); // one download at a time
-  return Array.isArray(inputs) ? read : read[0];
+  assertCount(picturesIn(inputs), limits);
+  return withBytes(inputs, limits, signal);
 }
 
-const picturesIn = (item: unknown): number =>
-  isObject(item) && Array.isArray(item.images) ? item.images.length : 1;
+function picturesIn(item: unknown): number {
+  if (Array.isArray(item)) return item.reduce<number>((count, each) => count + picturesIn(each), 0);
+  if (!isObject(item)) return 1;
+  const fields = pictureFields.map((name) => item[name]).filter((field) => field !== undefined);
+  return Math.max(1, picturesIn(fields));
+}
+
+/** Fields of an input that are pictures or hold them. */
+const pictureFields: readonly string[] = ["image", "images", "examples"];
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !(value instanceof Uint8Array);
 
-async function withPicture(item: unknown, limits: Limits, signal: AbortSignal): Promise<unknown> {
+async function withBytes(item: unknown, limits: Limits, signal: AbortSignal): Promise<unknown> {
   if (typeof item === "string") return pictureOf(item, limits, signal);
+  if (Array.isArray(item)) {
+    const read: unknown[] = [];
+    for (const each of item) read.push(await withBytes(each, limits, signal)); // one download at a time
+    return read;
+  }
   if (!isObject(item)) return item;
-  const { image, images, ...texts } = item;
+  const fields = Object.entries(item);
+  const texts = fields.filter(([name]) => !pictureFields.includes(name));
   assertTexts(texts, limits);
-  if (typeof image === "string") return { ...texts, image: await pictureOf(image, limits, signal) };
-  if (!Array.isArray(images)) return item;
-  const read: Uint8Array[] = [];
-  for (const each of images) read.push(await pictureOf(String(each), limits, signal));
-  return { ...texts, images: read };
+  const read = { ...item };
+  for (const [name, value] of fields)
+    if (pictureFields.includes(name)) read[name] = await withBytes(value, limits, signal);
+  return read;
 }
 
 async function pictureOf(text: string, limits: Limits, signal: AbortSignal): Promise<Uint8Array> {

@@ -1,8 +1,6 @@
-/** The script of the page: fills the list of models, asks, and draws scores as bars. */
+/** The script of the page behind `keyScript`: fills the list of models, asks, and draws scores as bars. */
 
 export const pageScript = `
-"use strict";
-const byId = (id) => document.getElementById(id);
 const examples = {
   "text-classification": "A film that stays with you.",
   "token-classification": "Ada Lovelace worked in London.",
@@ -14,7 +12,9 @@ const exampleContext = "Ada Lovelace wrote the notes on the Analytical Engine in
 let models = [];
 
 async function loadModels() {
-  const answer = await fetch("/v1/models");
+  const answer = await fetchWithKey("/v1/models", {});
+  if (isRefused(answer)) return;
+  if (!answer.ok) return showAnswer(undefined, refusalOf(answer, await answer.json()), 0);
   models = (await answer.json()).data;
   byId("empty").hidden = models.length > 0;
   byId("form").hidden = models.length === 0;
@@ -68,13 +68,13 @@ async function ask(event) {
   byId("ask").disabled = true;
   const start = performance.now();
   try {
-    const answer = await fetch("/v1/predict/" + encodeURIComponent(model.ref), {
+    const answer = await fetchWithKey("/v1/predict/" + encodeURIComponent(model.ref), {
       method: "POST",
       headers: { "content-type": type },
       body: question,
     });
     const body = await answer.json();
-    showAnswer(answer.ok ? body : undefined, answer.ok ? "" : body.detail, performance.now() - start);
+    showAnswer(answer.ok ? body : undefined, answer.ok ? "" : refusalOf(answer, body), performance.now() - start);
   } catch {
     showAnswer(undefined, "The server does not answer; is it still running?", performance.now() - start);
   } finally {
@@ -127,6 +127,11 @@ byId("form").addEventListener("submit", ask);
 byId("model").addEventListener("change", showModel);
 byId("form").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("form").requestSubmit();
+});
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keepKey();
+  loadModels();
 });
 loadModels();
 `;

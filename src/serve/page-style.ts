@@ -26,7 +26,7 @@ form, section { background: var(--card); border: 1px solid var(--line); border-r
 section { margin-top: 1rem; }
 label { display: block; font-weight: 600; margin: .9rem 0 .3rem; }
 label:first-child { margin-top: 0; }
-select, textarea { width: 100%; font: inherit; color: inherit; background: var(--ground);
+select, textarea, input[type=password] { width: 100%; font: inherit; color: inherit; background: var(--ground);
   border: 1px solid var(--soft); border-radius: 6px; padding: .5rem .6rem; }
 textarea { resize: vertical; }
 #painted { max-width: 100%; image-rendering: pixelated; }
@@ -44,7 +44,7 @@ button:disabled { opacity: .6; cursor: progress; }
 #bars .name, #bars .score { position: relative; overflow-wrap: anywhere; }
 #bars .score { font-variant-numeric: tabular-nums; }
 pre { overflow: auto; white-space: pre-wrap; max-height: 20rem; padding: .75rem; background: var(--ground); border-radius: 6px; font-size: .85rem; }
-#error { color: var(--error); font-weight: 600; margin: 0; }
+.error { color: var(--error); font-weight: 600; margin: 0; }
 footer { margin-top: 1.25rem; display: flex; gap: 1.25rem; }
 a { color: var(--accent); }
 `;

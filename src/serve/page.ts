@@ -2,16 +2,24 @@
 
 import type { FastifyInstance } from "fastify";
 import { htmlPage, sendPage } from "./html-page.ts";
+import { keyScript } from "./page-key-script.ts";
 import { pageScript } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
 
 const page = htmlPage({
   title: "Tesserae",
   style: pageStyle,
-  script: pageScript,
+  script: keyScript + pageScript,
   body: `<header><span class="mark" aria-hidden="true"></span><h1>Tesserae</h1><p>Ask a model</p></header>
 <main>
-<form id="form">
+<form id="key-form" hidden>
+  <label for="key">API key</label>
+  <input id="key" type="password" autocomplete="off" spellcheck="false" required aria-describedby="key-hint key-error">
+  <p id="key-hint" class="hint">This server answers those who have one. It is kept until this tab is closed.</p>
+  <p id="key-error" class="error" role="alert" hidden></p>
+  <div class="row"><button>Use this key</button></div>
+</form>
+<form id="form" hidden>
   <label for="model">Model</label>
   <select id="model" required></select>
   <p id="about" class="hint"></p>
@@ -37,7 +45,7 @@ tesserae train org/name --task text-classification --data reviews.csv --name rev
 </section>
 <section aria-labelledby="answer-title" aria-live="polite" id="answer" hidden>
   <h2 id="answer-title">Answer</h2>
-  <p id="error" role="alert" hidden></p>
+  <p id="error" class="error" role="alert" hidden></p>
   <ul id="bars"></ul>
   <img id="painted" alt="Original, what the model sees of it, and what it makes of that" hidden>
   <pre id="raw" tabindex="0" hidden></pre>

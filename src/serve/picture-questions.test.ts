@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useTemporaryFolder } from "../../test/support/folder.ts";
-import { pngOf, writeTinyImageModel } from "../../test/support/tiny-images.ts";
+import { pngOf, writeTinyFlamingo, writeTinyImageModel } from "../../test/support/tiny-images.ts";
 import { tinyVocab } from "../../test/support/tiny-model.ts";
 import { Catalog } from "../store/catalog.ts";
 import { ModelStore } from "../store/store.ts";
@@ -36,6 +36,8 @@ beforeAll(async () => {
     await write("questions", "BlipForQuestionAnswering", blip),
     await write("captions", "BlipForConditionalGeneration", blip),
     await write("clip", "CLIPModel", clip),
+    await writeTinyFlamingo(join(folder, "flamingo")),
+    await write("matcher", "BlipForImageTextRetrieval", { ...blip, image_text_hidden_size: 8 }),
   ];
   const catalog = new Catalog(new ModelStore(join(folder, "home")), join(folder, "none"));
   server = await buildServer({ catalog, models, session: { threads: 1 } });
@@ -81,6 +83,27 @@ describe("questions about pictures over HTTP", () => {
     await caption.dispose();
   });
 
+  test("prompts have pictures among their examples, and frames", async () => {
+    const write = await pipeline("image-text-to-text", join(folder, "flamingo"), onCpu);
+    const examples = (image: string | Buffer) => [{ image: [image, image], text: "a red book" }];
+    const prompt = (image: string | Buffer) => ({
+      image: [image, image],
+      text: "the",
+      examples: examples(image),
+    });
+    const expected = await write(prompt(png));
+    expect((await askJson("flamingo", { inputs: prompt(base64) })).json()).toEqual(expected);
+    const marked = (image: string | Buffer) => ({ images: [image, image], text: "<image>red<image>" });
+    const list = await askJson("flamingo", { inputs: [prompt(base64), marked(base64)] });
+    expect(list.json()).toEqual([expected, await write(marked(png))]);
+    const inForm = await askForm("flamingo", { text: "the" });
+    expect(inForm.json()).toEqual(await write({ image: png, text: "the" }));
+    await write.dispose();
+    const many = { image: base64, examples: Array(16).fill({ image: base64, text: "a" }) };
+    const refused = await askJson("flamingo", { inputs: many });
+    expect([refused.statusCode, refused.json().detail]).toEqual([400, expect.stringMatching(/at most 16/)]);
+  });
+
   test("labels are given with the picture", async () => {
     const label = await pipeline("zero-shot-image-classification", join(folder, "clip"), onCpu);
     const labels = ["red book", "blue river"];
@@ -92,6 +115,22 @@ describe("questions about pictures over HTTP", () => {
         expected.map((score) => score.label),
       );
     await label.dispose();
+  });
+
+  test("texts are matched with a picture: how likely, and the cosine of their vectors", async () => {
+    const match = await pipeline("image-text-matching", join(folder, "matcher"), onCpu);
+    const text = ["a red book", "the river"];
+    const expected = await match({ image: png, text });
+    const inJson = await askJson("matcher", { inputs: { image: base64, text } });
+    expect(inJson.json()).toEqual(expected);
+    for (const { score, similarity } of expected) {
+      expect(score > 0 && score < 1).toBe(true);
+      expect(Math.abs(similarity)).toBeLessThanOrEqual(1);
+    }
+    expect((await askForm("matcher", { text: "the river" })).json()).toEqual(
+      expected.filter(({ label }) => label === "the river"),
+    );
+    await match.dispose();
   });
 
   test.each([

@@ -21,7 +21,7 @@ interface PredictRoute {
 
 /** What a prediction needs beside the request. */
 export interface PredictContext {
-  readonly pool: Pick<ServedModels, "host" | "status">;
+  readonly pool: ServedModels;
   readonly metrics: ServerMetrics;
   readonly limits: Limits;
 }
@@ -43,7 +43,7 @@ const operation: Operation = {
 
 /** As others have, with a router that reads wishes. */
 interface RoutedContext extends PredictContext {
-  readonly pool: Pick<RoutedModels, "host" | "hostFor" | "status">;
+  readonly pool: Pick<RoutedModels, "host" | "hostFor" | "status" | "live">;
 }
 
 export function addPredictRoute(server: FastifyInstance, context: RoutedContext): void {

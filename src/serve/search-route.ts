@@ -1,34 +1,38 @@
 /** `POST /v1/search/:index`: what an index holds that is nearest to a text or a picture. */
 
-import { basename } from "node:path";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { RequestError } from "../errors.ts";
-import type { Found, SearchQuery } from "../retrieval/open-index.ts";
-import { RetrievalIndex } from "../retrieval/open-index.ts";
-import type { SessionOptions } from "../runtime/session.ts";
-import type { Catalog } from "../store/catalog.ts";
+import type { Found, SearchOptions, SearchQuery } from "../retrieval/open-index.ts";
 import { abortOnDisconnect, counted } from "./counted.ts";
 import { readImageBody, withPictures } from "./image-body.ts";
 import { assertTexts, type Limits } from "./limits.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { Operation } from "./protocol/operation.ts";
+import type { ServedIndex, ServedIndexes } from "./served-indexes.ts";
 
 const parameters = z.strictObject({
   /** How many are wanted. */
   top_k: z.int().min(1).max(1000).default(10),
+  rerank: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe("How many of the nearest a matcher looks at and orders again; 0: none"),
 });
 
 const bodySchema = z.strictObject({
   /** A text, or a picture as base64, a data address or an http address. */
   inputs: z.union([z.string(), z.strictObject({ image: z.string() })]),
-  parameters: parameters.default({ top_k: 10 }),
+  parameters: parameters.default({ top_k: 10, rerank: 0 }),
 });
 
 const foundSchema = z.object({
   source: z.string(),
   text: z.string().optional(),
   score: z.number().describe("Cosine with the question"),
+  match: z.number().optional().describe("Where a matcher looked: probability that picture and text match"),
 });
 
 const operation: Operation = {
@@ -38,30 +42,6 @@ const operation: Operation = {
   files: { "multipart/form-data": "A picture as a file; `parameters` as JSON", "image/*": "A picture" },
   answer: z.array(foundSchema),
 };
-
-/** Indexes that are served, by the names of their folders. */
-export type ServedIndexes = ReadonlyMap<string, RetrievalIndex>;
-
-/** @throws ConfigError when a folder holds no index or its model is gone; then none stays open. */
-export async function openIndexes(
-  folders: readonly string[],
-  catalog: Catalog,
-  session: SessionOptions = {},
-): Promise<ServedIndexes> {
-  const indexes = new Map<string, RetrievalIndex>();
-  try {
-    for (const folder of folders)
-      indexes.set(basename(folder), await RetrievalIndex.open(folder, { catalog, session }));
-    return indexes;
-  } catch (error) {
-    await closeIndexes(indexes);
-    throw error;
-  }
-}
-
-export async function closeIndexes(indexes: ServedIndexes): Promise<void> {
-  await Promise.all([...indexes.values()].map((index) => index.release()));
-}
 
 interface SearchContext {
   readonly indexes: ServedIndexes;
@@ -81,15 +61,27 @@ export function addSearchRoute(server: FastifyInstance, { indexes, limits, metri
     (request, reply): Promise<Found[]> =>
       counted(metrics, async (count) => {
         const { index: name } = request.params;
-        const index = indexes.get(name);
-        if (!index) {
-          const known = [...indexes.keys()].join(", ") || "none";
-          throw new RequestError(`index "${name}": is not served; known are ${known}`, { code: "not_found" });
-        }
+        const served = indexes.get(name);
         count.named(`index ${name}`);
-        const { query, topK } = await questionOf(request, limits, abortOnDisconnect(reply));
-        return index.search(query, { topK });
+        const signal = abortOnDisconnect(reply);
+        const { query, wanted } = await questionOf(request, limits, signal);
+        return served.index.search(query, { ...searchOptions(name, served, wanted), signal });
       }),
+  );
+}
+
+type Wanted = z.output<typeof parameters>;
+
+/** @throws RequestError for a closer look where no matcher is. */
+function searchOptions(
+  name: string,
+  { reranker }: ServedIndex,
+  { top_k: topK, rerank: candidates }: Wanted,
+): SearchOptions {
+  if (candidates === 0) return { topK };
+  if (reranker) return { topK, candidates, reranker };
+  throw new RequestError(
+    `index "${name}": its model does not match pictures with texts; leave out rerank, or serve with --rerank MODEL`,
   );
 }
 
@@ -98,19 +90,19 @@ async function questionOf(
   request: FastifyRequest,
   limits: Limits,
   signal: AbortSignal,
-): Promise<{ query: SearchQuery; topK: number }> {
+): Promise<{ query: SearchQuery; wanted: Wanted }> {
   if (request.body instanceof Uint8Array) {
     const { inputs, parameters: given } = await readImageBody(request, limits, signal);
     if (!(inputs instanceof Uint8Array)) throw new RequestError("body: must hold one picture and no texts");
-    return { query: { image: inputs }, topK: checked(parameters, given).top_k };
+    return { query: { image: inputs }, wanted: checked(parameters, given) };
   }
   const { inputs, parameters: given } = checked(bodySchema, request.body);
   if (typeof inputs !== "string") {
     const { image } = (await withPictures(inputs, limits, signal)) as { image: Uint8Array };
-    return { query: { image }, topK: given.top_k };
+    return { query: { image }, wanted: given };
   }
   assertTexts(inputs, limits);
-  return { query: { text: inputs }, topK: given.top_k };
+  return { query: { text: inputs }, wanted: given };
 }
 
 function checked<T>(schema: z.ZodType<T>, value: unknown): T {
@@ -118,6 +110,6 @@ function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   if (!error) return data;
   const [{ path, message }] = error.issues as [z.core.$ZodIssue];
   throw new RequestError(
-    `search: ${[...path, message].join(": ")}; send inputs (a text or an object with image) and parameters (top_k)`,
+    `search: ${[...path, message].join(": ")}; send inputs (a text or an object with image) and parameters (top_k, rerank)`,
   );
 }

@@ -11,7 +11,8 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { ModelPool } from "./model-pool.ts";
 import type { LogLevel } from "./request-log.ts";
-import { addSearchRoute, closeIndexes, openIndexes } from "./search-route.ts";
+import { addSearchRoute } from "./search-route.ts";
+import { ServedIndexes } from "./served-indexes.ts";
 
 export interface ServerOptions {
   /** Default: the store and the bundled models. */
@@ -20,6 +21,8 @@ export interface ServerOptions {
   readonly models?: readonly string[];
   /** Folders of indexes to search in; served under the folder's name. Default none. */
   readonly indexes?: readonly string[];
+  /** A model that matches pictures with texts, for searches that ask for a closer look; default: an index's own. */
+  readonly matcher?: string | undefined;
   readonly limits?: Partial<Limits>;
   /** Provider and threads of each model's session. */
   readonly session?: Pick<SessionOptions, "provider" | "forceProvider" | "precision" | "threads">;
@@ -62,7 +65,8 @@ export async function buildServing(options: ServerOptions = {}): Promise<OwnServ
     source === "store" && asked[at] === name;
   const named = located.filter((model, at) => !isPlain(model, at));
   const tell = (message: string): void => serving.http.log.warn(message);
-  const indexes = await openIndexes(options.indexes ?? [], catalog, session);
+  const { matcher } = options;
+  const indexes = await ServedIndexes.open(options.indexes ?? [], { catalog, session, matcher });
   const rules = options.rules === undefined ? undefined : await watchRules(options.rules, tell);
   const cache = options.cache === false ? undefined : openCache(options.cache);
   const metrics = new ServerMetrics(() => pool.openHosts(), cache?.counts);
@@ -84,7 +88,7 @@ export async function buildServing(options: ServerOptions = {}): Promise<OwnServ
   if (indexes.size > 0) addSearchRoute(serving.http, { indexes, limits, metrics });
   serving.http.addHook("onClose", async () => {
     rules?.close();
-    await closeIndexes(indexes);
+    await indexes.release();
     await cache?.close();
   });
   return { ...serving, pool, metrics, rules };

@@ -36,7 +36,7 @@ export const captionData: PairDataRecipe = {
 
 /** Encodes texts that the decoder is to say: its own first token stands in the place of the tokenizer's. */
 export function decoderTexts(encoder: CountingEncoder, config: ConfigJson): (text: string) => EncodedText {
-  const start = startOf(config);
+  const start = captionStart(config);
   return (text) => {
     const { ids, typeIds } = encoder.encode(text);
     return { ids: [start, ...ids.slice(1)], typeIds };
@@ -44,5 +44,5 @@ export function decoderTexts(encoder: CountingEncoder, config: ConfigJson): (tex
 }
 
 /** The token that the decoder begins with, in place of the tokenizer's own first one. */
-const startOf = ({ text_config }: ConfigJson): number =>
+export const captionStart = ({ text_config }: ConfigJson): number =>
   (text_config as { bos_token_id?: number } | undefined)?.bos_token_id ?? 30522;

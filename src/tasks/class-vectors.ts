@@ -46,7 +46,8 @@ export class ClassVectors {
 
   /** A vector [P] of length 1 for every label; `{}` in a template stands for the label. */
   of(labels: readonly string[], templates: readonly string[]): Promise<Float32Array[]> {
-    const keyOf = (label: string): string => JSON.stringify([label, templates]);
+    const wording = JSON.stringify(templates);
+    const keyOf = (label: string): string => wording + label; // where the first ends is plain
     const missing = [...new Set(labels)].filter((label) => !this.known.has(keyOf(label)));
     const prompts = missing.map((label) =>
       templates.map((template) => template.replaceAll("{}", () => label)),

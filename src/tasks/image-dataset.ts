@@ -21,7 +21,8 @@ export interface ImageDataset extends Dataset {
   evaluator(): Evaluator;
 }
 
-interface ImageDatasetParts {
+/** Pictures, and what is done to them. */
+interface PictureParts {
   readonly examples: readonly ImageExample[];
   readonly decoder: ImageDecoder;
   readonly preprocessor: ImagePreprocessor;
@@ -30,6 +31,9 @@ interface ImageDatasetParts {
   /** Left out in evaluation. */
   readonly augmentation?: ImageAugmentation | undefined;
   readonly seed: number;
+}
+
+interface ImageDatasetParts extends PictureParts {
   /** The batch of pixels [B, C, H, W], which may be mixed, with its labels or whatever else the model reads. */
   finish(pixels: Tensor, indices: readonly number[], random: Random): Batch;
   evaluator(): Evaluator;
@@ -40,28 +44,38 @@ const picturesAhead = 16;
 
 /** Each picture's changes follow from (seed, epoch, index) alone, what is done to a whole batch from the batch's number. */
 export function imageDataset(parts: ImageDatasetParts): ImageDataset {
-  const { examples, decoder, preprocessor, augmentation, finish, evaluator } = parts;
+  const { examples, finish, evaluator } = parts;
+  const pictures = pictureReader(parts);
+  return {
+    lengths: examples.map(() => 1),
+    partSizes: partSizesOf(examples),
+    evaluator,
+    collate: async (indices, _length, random, epoch) =>
+      finish(await pictures(indices, epoch), indices, random),
+  };
+}
+
+/** Pixels [N, C, H, W] of the pictures at some indices, as one epoch sees them. */
+export function pictureReader(
+  parts: PictureParts,
+): (indices: readonly number[], epoch: number) => Promise<Tensor> {
+  const { examples, decoder, preprocessor, augmentation } = parts;
   const prepare = augmentation ? undefined : (image: RgbImage) => preprocessor.prepare(image);
   const images = new KeptImages(examples, decoder, prepare);
   const picture = async (index: number, epoch: number): Promise<Tensor> => {
     const image = await images.at(index);
     return augmentation ? changed(image, augmentation, parts, epoch, index) : preprocessor.tensorOf([image]);
   };
-  return {
-    lengths: examples.map(() => 1),
-    partSizes: partSizesOf(examples),
-    evaluator,
-    async collate(indices, _length, random, epoch) {
-      const pictures: Tensor[] = [];
-      for await (const one of mapAhead(indices, (index) => picture(index, epoch), picturesAhead))
-        pictures.push(one);
-      return finish(stackPictures(pictures), indices, random);
-    },
+  return async (indices, epoch) => {
+    const pictures: Tensor[] = [];
+    for await (const one of mapAhead(indices, (index) => picture(index, epoch), picturesAhead))
+      pictures.push(one);
+    return stackPictures(pictures);
   };
 }
 
 /** Of pictures that lie in several shards. */
-function partSizesOf(examples: readonly ImageExample[]): number[] | undefined {
+export function partSizesOf(examples: readonly ImageExample[]): number[] | undefined {
   const sizes = runLengths(examples.map(({ part }) => part));
   return sizes.length > 1 ? sizes : undefined;
 }
@@ -70,7 +84,7 @@ function partSizesOf(examples: readonly ImageExample[]): number[] | undefined {
 function changed(
   image: RgbImage,
   { picture, erasing }: ImageAugmentation,
-  { size, preprocessor, seed }: ImageDatasetParts,
+  { size, preprocessor, seed }: PictureParts,
   epoch: number,
   index: number,
 ): Tensor {

@@ -11,6 +11,7 @@ import { OrtSession } from "../runtime/ort-session.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { loadTokenizer } from "../text/load-tokenizer.ts";
 import { ImageDecoder } from "../vision/decode.ts";
+import type { TextMatch } from "./image-text-matching.ts";
 import { openForTask, thisThread } from "./open-for-task.ts";
 import type { Predictor } from "./predictor.ts";
 import { softmax } from "./scores.ts";
@@ -165,6 +166,8 @@ describe("image-text-matching", () => {
     const logits = await directScores("clip", texts);
     for (const [index, label] of texts.entries())
       expect(byLabel(scores!)[label]).toBeCloseTo(logits[index]!, 4);
+    const ratios = (scores as TextMatch[]).map(({ score, similarity }) => score / similarity);
+    expect(ratios[0]).toBeCloseTo(ratios[1]!, 3); // the scale
     expect(scores![0]!.score).toBeGreaterThanOrEqual(scores![1]!.score);
   });
 

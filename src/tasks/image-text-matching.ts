@@ -19,18 +19,28 @@ const pairs = z.strictObject({
   text: z.union([text.transform((one) => [one]), z.array(text).min(1)], "must be a text or a list of texts"),
 });
 
+/** How well one text fits. */
+export interface MatchScores {
+  readonly score: number;
+  /** Cosine of the vectors of picture and text, which are made apart. */
+  readonly similarity: number;
+}
+
+export type TextMatch = LabelScore & MatchScores;
+
 export interface MatchingModel {
-  /** A score for each text. */
-  match(image: ImageSource, texts: readonly string[]): Promise<readonly number[]>;
+  /** For each text. */
+  match(image: ImageSource, texts: readonly string[]): Promise<readonly MatchScores[]>;
 }
 
 /** The texts as labels with their scores, best first. */
-export const matchingAnswers: QuestionKind<z.infer<typeof pairs>, object, LabelScore[], MatchingModel> = {
+export const matchingAnswers: QuestionKind<z.infer<typeof pairs>, object, TextMatch[], MatchingModel> = {
   input: pairs,
   options: z.strictObject({}),
   answer: async (model, { image, text: texts }) => {
-    const scores = await model.match(image, texts);
-    return topIndices(scores, texts.length).map((at) => ({ label: texts[at]!, score: scores[at]! }));
+    const matches = await model.match(image, texts);
+    const scores = matches.map(({ score }) => score);
+    return topIndices(scores, texts.length).map((at) => ({ label: texts[at]!, ...matches[at]! }));
   },
 };
 
@@ -41,7 +51,7 @@ export function openMatchingPredictor(
   task: string,
   model: OpenMatcher,
   openImage: ImageOpener | undefined,
-): Predictor<LabelScore[]> {
+): Predictor<TextMatch[]> {
   const matcher = ImageTextMatcher.of(model);
   const decoder = new ImageDecoder({}, model.preprocessor.plan.background);
   const slots = new Slots(picturesAtOnce);
@@ -50,8 +60,12 @@ export function openMatchingPredictor(
       slots.run(async () => {
         const picture = await readPicture(image, decoder, openImage);
         assertWanted(order);
-        const logOdds = await matcher.match(await matcher.see(picture), texts);
-        return logOdds.map(sigmoid);
+        const seen = await matcher.see(picture);
+        const [logOdds, vectors] = [await matcher.match(seen, texts), await matcher.read(texts)];
+        return logOdds.map((odds, at) => ({
+          score: sigmoid(odds),
+          similarity: vectors[at]!.reduce((sum, value, i) => sum + value * seen.features[i]!, 0),
+        }));
       }),
   });
   return Predictor.over(task, matchingAnswers, modelFor, { release: () => releaseMatcher(model) });

@@ -139,7 +139,7 @@ async function readImages(path: string, { strict, ...options }: ReadImageOptions
 export function pictureSize(config: ConfigJson): Size {
   const { name, inputs } = architectureOf(config);
   const axes = inputs(config).find((input) => input.name === "pixel_values")?.axes ?? [];
-  const [, channels, height, width] = axes;
+  const [channels, height, width] = axes.slice(-3);
   if (typeof height !== "number" || typeof width !== "number")
     throw new ConfigError(`${name}: does not read pictures`, { code: "unsupported" });
   if (channels === 3) return { height, width };

@@ -14,7 +14,7 @@ import {
   openModel,
   type SessionOpener,
 } from "../models/open.ts";
-import { type OpenMatcher, openMatcher, releaseMatcher } from "../models/open-matcher.ts";
+import { isMatcher, type OpenMatcher, openMatcher, releaseMatcher } from "../models/open-matcher.ts";
 import { type OpenTowers, openTowers, releaseTowers } from "../models/open-towers.ts";
 import { readsPicturesAlone } from "../models/picture-tasks.ts";
 import { architectureOf } from "../models/registry.ts";
@@ -38,7 +38,11 @@ const ownThread: Place = { session: openSession, generator: ThreadedGenerator.op
 export const thisThread: Place = { session: openHere, generator: LocalGenerator.open };
 
 /** Tasks whose models generate, and those among them that look at a picture. */
-const pictureTextTasks: readonly TaskName[] = ["image-to-text", "visual-question-answering"];
+const pictureTextTasks: readonly TaskName[] = [
+  "image-to-text",
+  "visual-question-answering",
+  "image-text-to-text",
+];
 const generationTasks: readonly TaskName[] = ["text-generation", "translation", ...pictureTextTasks];
 
 /** An open model of any kind. */
@@ -75,6 +79,8 @@ export async function openForTask(
     return openModel(folder, { ...options, capture: [lastHiddenState(config)] }, place.session);
   }
   await checkModelFile(folder);
+  const isOfPairs = task === "image-text-matching" && isMatcher(config); // whatever else it is
+  if (isOfPairs || head === "image-text-retrieval") return openMatcher(folder, options, place.session);
   if (generationTasks.includes(head)) {
     const { patience, ...session } = options;
     if (patience !== undefined) throw notEarlyExit(architecture);
@@ -82,7 +88,6 @@ export async function openForTask(
     return pictureTextTasks.includes(head) ? withPreprocessor(opened) : opened;
   }
   if (head === "zero-shot-image-classification") return openTowers(folder, options, place.session);
-  if (head === "image-text-retrieval") return openMatcher(folder, options, place.session);
   return (isOfPictures ? openImageModel : openModel)(folder, options, place.session);
 }
 

@@ -1,6 +1,7 @@
 /** Training and evaluation data of the tasks that learn from image–text pairs. */
 
 import type { ImageTextPair, PairOptions, PairSet } from "../data/image-text-pairs.ts";
+import type { InterleavedExample } from "../data/interleaved.ts";
 import { splitExamples } from "../data/labels.ts";
 import type { PictureQuestion } from "../data/picture-questions.ts";
 import type { BadRow } from "../data/text-file.ts";
@@ -22,6 +23,7 @@ import {
   savePreprocessor,
 } from "./image-preprocessor.ts";
 import { pictureSize, setupOf } from "./image-training.ts";
+import { interleavedData } from "./interleaved-data.ts";
 import type { AnswerMetricOptions, PairDataRecipe, PairDataset, PairSetup } from "./pair-recipe.ts";
 import { pictureQuestionData } from "./picture-question-data.ts";
 
@@ -31,6 +33,7 @@ interface PairsByTask {
   readonly "blip-pretraining": ImageTextPair;
   readonly "image-to-text": ImageTextPair;
   readonly "visual-question-answering": PictureQuestion;
+  readonly "image-text-to-text": InterleavedExample;
 }
 
 /** Tasks that models are trained for on pairs of images and texts. */
@@ -41,6 +44,7 @@ const recipes: { readonly [T in PairTask]: PairDataRecipe<PairsByTask[T]> } = {
   "blip-pretraining": blipPretrainingData,
   "image-to-text": captionData,
   "visual-question-answering": pictureQuestionData,
+  "image-text-to-text": interleavedData,
 };
 
 export const pairTasks = Object.keys(recipes) as PairTask[];
@@ -191,8 +195,9 @@ function textSetup(
   tokenizer: Tokenizer,
   wanted = Number.POSITIVE_INFINITY,
 ): { readonly tokenizer: Tokenizer; readonly maxLength: number } {
-  const { max_position_embeddings: positions = 77 } = (text_config ?? {}) as {
+  const { n_positions = 77, max_position_embeddings: positions = n_positions } = (text_config ?? {}) as {
     max_position_embeddings?: number;
+    n_positions?: number; // GPT-2's name
   };
   return { tokenizer, maxLength: Math.min(wanted, positions) };
 }

@@ -10,6 +10,8 @@ import { FeatureTensor } from "./feature-tensor.ts";
 import type { FilledMask } from "./fill-mask.ts";
 import { findModel } from "./find-model.ts";
 import { type ImageSource, openImageSource } from "./image-input.ts";
+import type { TextMatch } from "./image-text-matching.ts";
+import type { ExamplesPrompt, MarkedPrompt } from "./image-text-to-text.ts";
 import type { PictureAnswer } from "./image-to-text.ts";
 import type { Reconstruction } from "./masked-image.ts";
 import type { ScoredChoice } from "./multiple-choice.ts";
@@ -200,13 +202,24 @@ export interface VisualQuestionAnsweringPipeline extends PipelineBase {
   (questions: readonly PictureQuestion[], options?: GenerationOptions): Promise<PictureAnswer[][]>;
 }
 
+type PicturePrompt = ImageSource | MarkedPrompt | ExamplesPrompt;
+
+export interface ImageTextToTextPipeline extends PipelineBase {
+  /** What follows a prompt of pictures and texts; several, best first, where `num_return_sequences` asks for them. */
+  (prompt: PicturePrompt, options?: GenerationOptions): Promise<GeneratedText[]>;
+  (prompts: readonly PicturePrompt[], options?: GenerationOptions): Promise<GeneratedText[][]>;
+}
+
 type ImageAndTexts = { readonly image: ImageSource; readonly text: string | readonly string[] };
 
 export interface ImageTextMatchingPipeline extends PipelineBase {
-  /** Texts as labels, best first: by a BLIP the probability that they match the picture, by a CLIP the logit. */
-  (image: ImageSource, text: string): Promise<LabelScore[]>;
-  (pair: ImageAndTexts): Promise<LabelScore[]>;
-  (pairs: readonly ImageAndTexts[]): Promise<LabelScore[][]>;
+  /**
+   * Texts as labels, best first: by a BLIP the probability that they match the picture, by a CLIP the logit; and the
+   * cosine of the vectors of picture and text.
+   */
+  (image: ImageSource, text: string): Promise<TextMatch[]>;
+  (pair: ImageAndTexts): Promise<TextMatch[]>;
+  (pairs: readonly ImageAndTexts[]): Promise<TextMatch[][]>;
 }
 
 /** The pipeline of each task; `sentiment-analysis` and `ner` are other names. */
@@ -228,6 +241,7 @@ export interface PipelineByTask {
   "zero-shot-image-classification": ZeroShotImageClassificationPipeline;
   "image-to-text": ImageToTextPipeline;
   "visual-question-answering": VisualQuestionAnsweringPipeline;
+  "image-text-to-text": ImageTextToTextPipeline;
   "image-text-matching": ImageTextMatchingPipeline;
 }
 

@@ -26,6 +26,7 @@ import { imageFeatureAnswers } from "./image-feature-extraction.ts";
 import type { ImageOpener } from "./image-input.ts";
 import { openImagePredictor, type PictureOptions } from "./image-predictor.ts";
 import { matchingAnswers, openMatchingPredictor } from "./image-text-matching.ts";
+import { interleavedAnswers, openInterleavedPredictor } from "./image-text-to-text.ts";
 import {
   captionAnswers,
   type OpenImageGenerator,
@@ -78,6 +79,7 @@ const answerTasks = {
   "zero-shot-image-classification": zeroShotAnswers,
   "image-to-text": captionAnswers,
   "visual-question-answering": pictureQuestionAnswers,
+  "image-text-to-text": interleavedAnswers,
   "image-text-matching": matchingAnswers,
 } as const;
 
@@ -308,6 +310,7 @@ function openGenerationPredictor(
 ): Predictor {
   if (name !== model.architecture.task) throw wrongTask(name, model);
   if ("preprocessor" in model) {
+    if (name === "image-text-to-text") return openInterleavedPredictor(name, model, openImage);
     if (name !== "image-to-text" && name !== "visual-question-answering") throw wrongTask(name, model);
     return openPictureTextPredictor(name, model, openImage);
   }

@@ -64,7 +64,8 @@ const detailsOf = ({ ids, ending }: Omit<Generated, "score">, input_length: numb
 const promptIds = (tokenizer: Tokenizer, text: string): readonly number[] =>
   tokenizer.encode(text, undefined, { addSpecialTokens: false }).ids;
 
-const withoutEnd = ({ ids, ending }: Generated): readonly number[] =>
+/** The tokens of an answer without the one that ended it. */
+export const withoutEnd = ({ ids, ending }: Generated): readonly number[] =>
   ending === "eos" ? ids.slice(0, -1) : ids;
 
 /** The text of new tokens where they stand, since pieces of words and spaces depend on what is before them. */

@@ -1,9 +1,11 @@
 /** What a model writes about the pictures of a data set. */
 
 import type { ImageExample } from "../data/images.ts";
+import type { InterleavedExample } from "../data/interleaved.ts";
 import { ConfigError } from "../errors.ts";
 import type { GenerationOptions } from "../generation/options.ts";
 import type { SessionOptions } from "../runtime/session.ts";
+import { openInterleavedPredictor } from "./image-text-to-text.ts";
 import { openPictureTextPredictor, type PictureAnswer } from "./image-to-text.ts";
 import { openForTask, releaseModel } from "./open-for-task.ts";
 import type { Predictor } from "./predictor.ts";
@@ -39,16 +41,30 @@ export async function answerQuestions(
   return answers.map(([best]) => best!.answer);
 }
 
+/** What follows each prompt about one picture. @throws ConfigError for the folder of a model that reads no prompts. */
+export async function continueExamples(
+  examples: readonly InterleavedExample[],
+  folder: string,
+  options: WritingOptions = {},
+): Promise<string[]> {
+  const ask = (image: unknown, at: number): unknown => ({ images: [image], text: examples[at]!.prompt });
+  const answers = await written<GeneratedText[]>("image-text-to-text", examples, folder, ask, options);
+  return answers.map(([best]) => best!.generated_text);
+}
+
 /** What writes captions. @throws ConfigError for the folder of a model that writes none. */
 export const openCaptioner = (folder: string, session: SessionOptions = {}): Promise<Predictor> =>
   openWriter("image-to-text", folder, session);
 
-type WritingTask = "image-to-text" | "visual-question-answering";
+type WritingTask = "image-to-text" | "visual-question-answering" | "image-text-to-text";
 
 async function openWriter(task: WritingTask, folder: string, session: SessionOptions): Promise<Predictor> {
   const model = await openForTask(folder, task, session);
-  if ("generator" in model && "preprocessor" in model && model.architecture.task === task)
-    return openPictureTextPredictor(task, model, undefined);
+  if ("generator" in model && "preprocessor" in model && model.architecture.task === task) {
+    return task === "image-text-to-text"
+      ? openInterleavedPredictor(task, model, undefined)
+      : openPictureTextPredictor(task, model, undefined);
+  }
   await releaseModel(model);
   throw new ConfigError(`${folder}: ${model.architecture.name} is not for ${task}; give a model made for it`);
 }

@@ -10,7 +10,7 @@ import { ClassVectors } from "./class-vectors.ts";
 import { type ImageSource, imageSource, readPicture } from "./image-input.ts";
 import type { PictureOptions } from "./image-predictor.ts";
 import { ImageRunner } from "./image-runner.ts";
-import { type MatchingModel, matchingAnswers } from "./image-text-matching.ts";
+import { type MatchingModel, matchingAnswers, type TextMatch } from "./image-text-matching.ts";
 import { Predictor, type QuestionKind } from "./predictor.ts";
 import { sigmoid, softmax, topIndices } from "./scores.ts";
 import { Slots } from "./slots.ts";
@@ -89,12 +89,14 @@ export function openTowersMatching(
   task: string,
   model: OpenTowers,
   options: PictureOptions,
-): Predictor<LabelScore[]> {
+): Predictor<TextMatch[]> {
   const modelOn = openZeroShot(model, options);
   const modelFor = (order: BatchOrder): MatchingModel => ({
-    match: (source, texts) => {
+    match: async (source, texts) => {
       const zeroShot = modelOn(order);
-      return zeroShot.slots.run(() => logitsOf(zeroShot, source, texts, ["{}"]));
+      const logits = await zeroShot.slots.run(() => logitsOf(zeroShot, source, texts, ["{}"]));
+      const { scale, bias = 0 } = zeroShot.classes.scores;
+      return logits.map((score) => ({ score, similarity: (score - bias) / scale }));
     },
   });
   return Predictor.over(task, matchingAnswers, modelFor, owner(model));

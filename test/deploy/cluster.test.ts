@@ -19,6 +19,8 @@ const info = { task: "text-classification" };
 const words = "a good film with great actor so bad very dull music she likes".split(" ");
 const texts = words.flatMap((first) => words.map((second) => `${first} ${second}`));
 const versions: string[] = [];
+/** Seven processes start on what may be a busy machine, and some of them again. */
+const patienceMs = 600_000;
 let questions: Question[];
 let cluster: Cluster | undefined;
 
@@ -38,7 +40,7 @@ beforeAll(async () => {
   }));
   await store.add("reviews", versions[0]!, info);
   cluster = await Cluster.start({ home: store.root, models: ["reviews"] });
-});
+}, patienceMs);
 afterAll(() => cluster?.stop());
 
 async function answeringVersion(): Promise<string | null> {
@@ -62,5 +64,6 @@ describe("a cluster", () => {
       for (const { requests } of notices) expect(requests).toBeGreaterThan(50);
       await expect.poll(answeringVersion, { timeout: 60_000, interval: 500 }).toBe("reviews@2");
     },
+    patienceMs,
   );
 });

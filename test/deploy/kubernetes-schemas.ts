@@ -1,6 +1,7 @@
 /**
  * The fields of Kubernetes objects that deploy/kubernetes uses, strictly: a field that is misspelt or misplaced is refused, as
- * the API server refuses it under strict validation. A manifest that needs another field of the API adds it here.
+ * the API server refuses it under strict validation. A manifest that needs another field of the API adds it here;
+ * `published-schemas.test.ts` holds the manifests against the API's own schemas, which know all fields and refuse no unknown one.
  */
 
 import { z } from "zod";
@@ -21,11 +22,14 @@ const probe = z
   .strictObject({
     httpGet: z.strictObject({ path: z.string().startsWith("/"), port: portName }).optional(),
     tcpSocket: z.strictObject({ port: portName }).optional(),
+    grpc: z.strictObject({ port: portNumber }).optional(),
     periodSeconds: z.int().min(1).optional(),
     timeoutSeconds: z.int().min(1).optional(),
     failureThreshold: z.int().min(1).optional(),
   })
-  .refine(({ httpGet, tcpSocket }) => !httpGet !== !tcpSocket, { error: "needs one way of asking" });
+  .refine(({ httpGet, tcpSocket, grpc }) => [httpGet, tcpSocket, grpc].filter(Boolean).length === 1, {
+    error: "needs one way of asking",
+  });
 
 const container = z.strictObject({
   name: dnsName,

@@ -65,9 +65,9 @@ describe("Kubernetes manifests", () => {
       const [{ ports, startupProbe, livenessProbe, readinessProbe, volumeMounts = [] }] = containers as [
         (typeof containers)[0],
       ];
-      const names = ports.map(({ name }) => name);
+      const known = ports.flatMap(({ name, containerPort }) => [name, containerPort]);
       for (const probe of [startupProbe, livenessProbe, readinessProbe])
-        if (probe) expect(names).toContain((probe.httpGet ?? probe.tcpSocket)!.port);
+        if (probe) expect(known).toContain((probe.httpGet ?? probe.tcpSocket ?? probe.grpc)!.port);
       expect(volumeMounts.map(({ name }) => name)).toEqual(volumes.map(({ name }) => name));
       for (const { persistentVolumeClaim, configMap } of volumes) {
         if (persistentVolumeClaim)

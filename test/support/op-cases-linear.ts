@@ -107,6 +107,18 @@ export const normCases: CaseTable = {
         norm.batchNorm(x!, { mean: mean!, variance: variance! }, scale!, shift!, 1e-5),
     },
   ],
+  channelMoments: [
+    {
+      title: "of maps",
+      inputs: [floats([B, 3, 2, 2])],
+      build: (x) => Object.values(norm.channelMoments(x!)),
+    },
+    {
+      title: "of rows",
+      inputs: [floats([B, 3])],
+      build: (x) => Object.values(norm.channelMoments(x!)),
+    },
+  ],
   groupNorm: [
     {
       title: "of two groups",

@@ -5,6 +5,10 @@ import { join } from "node:path";
 import sharp from "sharp";
 import type { ConfigJson } from "../../src/models/config.ts";
 import { Random } from "../../src/tensor/random.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
+import { weightsFile } from "../../src/weights/checkpoint.ts";
+import { readSafetensors, writeSafetensors } from "../../src/weights/safetensors.ts";
+import { tinyGpt2 } from "./tiny-generators.ts";
 import { tinyVocab, writeTinyModel } from "./tiny-model.ts";
 
 /** A picture of noise around one colour. */
@@ -101,16 +105,55 @@ export const writeTinyClip = (folder: string): Promise<string> =>
     vision_config: tinyPictures,
   });
 
-/** Writes a BLIP that matches texts with pictures of 16 × 16, with random weights; returns the folder. */
-export const writeTinyMatcher = (folder: string): Promise<string> =>
+/** Writes a BLIP of one class for pictures of 16 × 16, with random weights; returns the folder. */
+export const writeTinyBlip = (folder: string, architecture: string): Promise<string> =>
   writeTinyImageModel(folder, {
-    architectures: ["BlipForImageTextRetrieval"],
+    architectures: [architecture],
     model_type: "blip",
     image_size: 16,
     image_text_hidden_size: 8,
     text_config: { ...tinyWords, bos_token_id: 2, sep_token_id: 3 },
     vision_config: tinyPictures,
   });
+
+/** One that matches texts with pictures. */
+export const writeTinyMatcher = (folder: string): Promise<string> =>
+  writeTinyBlip(folder, "BlipForImageTextRetrieval");
+
+/** config.json of a Flamingo for at most 8 pictures of 16 × 16 with 3 frames; its gates are open. */
+export const tinyFlamingo = {
+  architectures: ["open-flamingo"],
+  model_type: "open-flamingo",
+  image_size: 16,
+  media_token_id: tinyVocab.length,
+  freeze_pretrained: true,
+  text_config: { ...tinyGpt2, vocab_size: tinyVocab.length + 1 },
+  vision: { image_resolution: 16, vision_patch_size: 8, vision_width: 16, vision_heads: 2, vision_layers: 1 },
+  perceiver: {
+    dim: 16,
+    depth: 1,
+    heads: 2,
+    dim_head: 8,
+    num_latents: 3,
+    max_num_media: 8,
+    max_num_frames: 3,
+  },
+  cross_attention: { heads: 2, dim_head: 8 },
+};
+
+/** Writes a Flamingo with random weights, its gates open and wide weights before them, so that pictures matter. */
+export async function writeTinyFlamingo(folder: string): Promise<string> {
+  await writeTinyImageModel(folder, tinyFlamingo);
+  const path = join(folder, weightsFile);
+  const weights = [...(await readSafetensors(path))].map(([name, tensor]): [string, Tensor] => {
+    if (name.endsWith("_gate")) return [name, Tensor.from("float32", [1], [2])];
+    if (!/\.to_(q|kv|out)\./.test(name)) return [name, tensor];
+    const wide = tensor.toNumbers().map((value) => 3 * value);
+    return [name, Tensor.from("float32", tensor.shape, wide)];
+  });
+  await writeSafetensors(path, weights, { format: "pt" });
+  return folder;
+}
 
 /** A PNG file of one colour with noise. */
 export function pngOf(side: number, seed: number): Promise<Buffer> {

@@ -17,9 +17,10 @@ import {
 } from "../../tensor/dims.ts";
 import { defineOp, type Node, type OpFunction, requireFloat, sameDType } from "../node.ts";
 import { lowerThrough } from "../onnx/lower.ts";
+import { channelKernelGradient, pointwiseGradients } from "./conv-gradients.ts";
 import { reshape, transpose } from "./core.ts";
 import { matmul } from "./matmul.ts";
-import { slice } from "./shape.ts";
+import { flip, slice, swapAxes } from "./shape.ts";
 import { fold, unfold } from "./unfold.ts";
 import { spatialSizes, type WindowOptions, type Windows, windowCounts, windowsOf } from "./windows.ts";
 
@@ -73,14 +74,14 @@ const convOp: OpFunction<ConvAttrs> = defineOp<ConvAttrs>("conv", {
   flops: ({ inputs: [, weight], outputs: [y] }) =>
     mulDims(2, mulDims(productOf(y!.shape), productOf(weight!.shape.slice(1)))),
   quantize: ({ inputs: [x, kernel], outputs: [y], attrs }, at, weight) => {
-    if (at !== 1 || !isTiling(attrs, kernel!.shape)) return undefined;
+    if (at !== 1 || !isTiling(attrs, kernel!.shape) || isPointwise(kernel!, attrs)) return undefined;
     const product = weight.product(tilesOf(x!, kernel!.shape, y!.shape), true);
     return product && reshape(transpose(product, [0, 2, 1]), y!.shape);
   },
-  vjp: ({ inputs: [x, weight], grads: [dy], attrs }) => [
-    convTransposeOp(dy, weight!, { ...attrs, sizes: spatialSizes("conv", x!.shape) }),
-    weightGradient(x!, dy, weight!.shape, attrs),
-  ],
+  vjp: ({ inputs: [x, weight], grads: [dy], attrs }) =>
+    isPointwise(weight!, attrs)
+      ? pointwiseGradients(x!, weight!, dy)
+      : [inputGradient(x!, weight!, dy, attrs), weightGradient(x!, dy, weight!.shape, attrs)],
 });
 
 /** Whether the windows tile a plane: no overlap, no padding, all channels in each, as in a patch embedding. */
@@ -150,12 +151,29 @@ function smallestSizes(y: Shape, weight: Shape, { strides, dilations, padding }:
   });
 }
 
+/** dx of a convolution: where windows lie side by side, itself a convolution, of dy by the kernels turned around. */
+function inputGradient(x: Node, weight: Node, dy: Node, attrs: ConvAttrs): Node {
+  const { groups, strides, dilations, padding } = attrs;
+  const kernel = spatialSizes("conv", weight.shape);
+  const reach = kernel.map((size, axis) => dilations[axis]! * (size - 1));
+  const around = padding.map((sides, axis) => sides.map((size) => reach[axis]! - size) as [number, number]);
+  if (strides.some((stride) => stride !== 1) || around.flat().some((size) => size < 0))
+    return convTransposeOp(dy, weight, { ...attrs, sizes: spatialSizes("conv", x.shape) });
+  const [outputs, inputs] = weight.shape;
+  const outputsEach = divideDims(outputs!, groups)!;
+  const byGroup = reshape(weight, [groups, outputsEach, inputs!, ...kernel]);
+  const exchanged = reshape(swapAxes(byGroup, 1, 2), [mulDims(inputs!, groups), outputsEach, ...kernel]);
+  const turned = kernel.reduce<Node>((node, _, axis) => flip(node, axis + 2), exchanged);
+  return convOp(dy, turned, { ...attrs, padding: around });
+}
+
 /**
  * dw[o, c, k] = Σ over b, p of dy[b, o, p] x[b, c, p·stride + k·dilation]: a convolution of x by dy over the batch, with
  * stride and dilation exchanged. x [B, C, ...S], dy [B, O, ...P] → [O, C/G, ...K].
  */
 function weightGradient(x: Node, dy: Node, shape: Shape, attrs: ConvAttrs): Node {
   const { groups, strides, dilations, padding } = attrs;
+  if (shape[1] === 1 && shape[0] === groups) return channelKernelGradient(x, dy, shape, attrs);
   const [batch, , ...sizes] = x.shape;
   const [outputs, inputs, ...kernel] = shape;
   const byGroup = reshape(x, [batch!, groups, inputs!, ...sizes]);
@@ -176,6 +194,13 @@ function weightGradient(x: Node, dy: Node, shape: Shape, attrs: ConvAttrs): Node
 }
 
 const swapFirst = (x: Node): Node => transpose(x, [1, 0, ...x.shape.slice(2).map((_, axis) => axis + 2)]);
+
+/** A window of one element at every position. Forward it is a convolution still: ORT folds a norm behind it into it. */
+const isPointwise = (weight: Node, { groups, strides, padding }: ConvAttrs): boolean =>
+  groups === 1 &&
+  weight.shape.slice(2).every((size) => size === 1) &&
+  strides.every((stride) => stride === 1) &&
+  padding.flat().every((size) => size === 0);
 
 // ONNX Runtime has no float64 convolution: windows written out, then a matrix product by group.
 
@@ -212,29 +237,12 @@ function convAttrs(where: string, x: Node, { groups = 1, ...options }: ConvOptio
   return { ...windowsOf(where, x.rank - 2, options), groups };
 }
 
-/** A window of one element at every position: a matrix product over the channels, also in both gradients. */
-const isPointwise = (weight: Node, { groups, strides, padding }: ConvAttrs): boolean =>
-  groups === 1 &&
-  weight.shape.slice(2).every((size) => size === 1) &&
-  strides.every((stride) => stride === 1) &&
-  padding.flat().every((size) => size === 0);
-
-/** x [B, C, ...S] by weight [O, C, 1, …] → [B, O, ...S]. */
-function pointwise(x: Node, weight: Node): Node {
-  const [batch, channels, ...sizes] = x.shape;
-  const matrix = reshape(weight, weight.shape.slice(0, 2));
-  const product = matmul(matrix, reshape(x, [batch!, channels!, productOf(sizes)]));
-  return reshape(product, [batch!, weight.shape[0]!, ...sizes]);
-}
-
 /**
  * Cross-correlation of x [B, C, ...S] with weight [O, C/G, ...K] → [B, O, ...P]; B may be symbolic.
  * @throws ShapeError when channels do not fit or spatial sizes are symbolic.
  */
 export function conv(x: Node, weight: Node, options: ConvOptions = {}): Node {
-  const attrs = convAttrs("conv", x, options);
-  const isMatrix = weight.rank === x.rank && x.rank > 2 && isPointwise(weight, attrs);
-  return isMatrix ? pointwise(x, weight) : convOp(x, weight, attrs);
+  return convOp(x, weight, convAttrs("conv", x, options));
 }
 
 export interface ConvTransposeOptions extends ConvOptions {

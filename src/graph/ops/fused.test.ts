@@ -11,7 +11,7 @@ import { gelu, geluTanh, quickGelu } from "./activation.ts";
 import { matchGelu, matchLayerNorm } from "./compositions.ts";
 import { add, div, mul, reshape, sub, transpose } from "./core.ts";
 import { fusions } from "./fusions.ts";
-import { erf, rsqrt, sigmoid, silu, sqrt, square, tanh } from "./math.ts";
+import { erf, rsqrt, sigmoid, sqrt, square, tanh } from "./math.ts";
 import { matmul } from "./matmul.ts";
 import { layerNorm, rmsNorm, softmax } from "./norm.ts";
 import { mean } from "./reduce.ts";
@@ -58,7 +58,7 @@ const opNames = (node: Node): string[] =>
 const plainForms: [name: string, plain: Node, ops: string[]][] = [
   ["fusedGeluTanh", geluTanh(x), ["fusedGeluTanh"]],
   ["swish", quickGelu(x), ["swish"]],
-  ["swish", silu(x), ["swish"]],
+  ["swish", mul(x, sigmoid(x)), ["swish"]],
   ["biasGelu", gelu(add(x, scale)), ["biasGelu"]],
   ["biasGelu", gelu(add(scale, x)), ["biasGelu"]],
   ["fusedRmsNorm", rmsNorm(x, scale, 1e-6), ["fusedRmsNorm"]],

@@ -174,7 +174,22 @@ export const square = (x: Node): Node => mul(x, x);
 export const rsqrt = (x: Node): Node => reciprocal(sqrt(x));
 /** log(1 + e^x), without overflow. */
 export const softplus = (x: Node): Node => add(relu(x), log(add(exp(neg(abs(x))), 1)));
-/** x σ(x), also called swish. Ramachandran et al. 2017, https://arxiv.org/abs/1710.05941 */
-export const silu = (x: Node): Node => mul(x, sigmoid(x));
+/**
+ * y = x σ(x), also called swish. Ramachandran et al. 2017, https://arxiv.org/abs/1710.05941
+ * dx = dy (y + σ(x) (1 − y)).
+ */
+export const silu = defineOp<undefined>("silu", {
+  infer: ([x]) => {
+    requireFloat("silu", x!);
+    return [x!];
+  },
+  lower: (onnx, [x], { inputs: [node] }) =>
+    node!.dtype === "float32"
+      ? onnx.node("QuickGelu", [x!], { alpha: { float: 1 } }, { domain: "com.microsoft" })
+      : onnx.node("Mul", [x!, onnx.node("Sigmoid", [x!])]),
+  standard: ({ inputs: [x] }) => mul(x!, sigmoid(x!)),
+  narrow: narrowBroadcast,
+  vjp: ({ inputs: [x], outputs: [y], grads: [dy] }) => [mul(dy, add(y!, mul(sigmoid(x!), sub(1, y!))))],
+});
 /** x for x > 0, slope × x below. */
 export const leakyRelu = (x: Node, slope = 0.01): Node => where(greater(x, 0), x, mul(x, slope));

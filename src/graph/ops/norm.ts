@@ -5,7 +5,19 @@ import { divideDims, equalShapes, normaliseAxis, productOf, showShape } from "..
 import { defineOp, type Node, requireFloat } from "../node.ts";
 import type { OnnxBuilder } from "../onnx/builder.ts";
 import { matchLayerNorm } from "./compositions.ts";
-import { add, mul, narrowBroadcast, neg, reshape, sub, sum, sumTo } from "./core.ts";
+import {
+  add,
+  broadcastTo,
+  countOf,
+  div,
+  mul,
+  narrowBroadcast,
+  neg,
+  reshape,
+  sub,
+  sum,
+  sumTo,
+} from "./core.ts";
 import { exp, rsqrt, square } from "./math.ts";
 import { mean } from "./reduce.ts";
 
@@ -99,6 +111,38 @@ export const layerNorm = (x: Node, scale: Node, shift: Node, epsilon: number): N
 /** x / √(mean x² + ε) over the last axis, then scale. Zhang & Sennrich 2019, https://arxiv.org/abs/1910.07467 */
 export const rmsNorm = (x: Node, scale: Node, epsilon: number): Node =>
   mul(mul(x, rsqrt(add(mean(square(x), -1, true), epsilon))), scale);
+
+const channelMomentsOp = defineOp("channelMoments", {
+  infer: ([x]) => {
+    const vector = { dtype: requireFloat("channelMoments", x!), shape: [x!.shape[1]!] };
+    return [vector, vector];
+  },
+  lower: (onnx, [x], { inputs: [node] }) => {
+    const axes = onnx.int64s(acrossChannels(node!));
+    const mu = onnx.node("ReduceMean", [x!, axes], { keepdims: 1 });
+    const centred = onnx.node("Sub", [x!, mu]);
+    const squares = onnx.node("Mul", [centred, centred]);
+    const variance = onnx.node("ReduceMean", [squares, axes], { keepdims: 0 });
+    return [onnx.node("Squeeze", [mu, axes]), variance];
+  },
+  // dx = (dμ + 2 (x − μ) dσ²) / n
+  vjp: ({ inputs: [x], outputs: [mu], grads: [dMu, dVariance] }) => {
+    const count = countOf(x!, acrossChannels(x!));
+    const shift = perChannel(div(dMu, count), x!);
+    if (!dVariance) return [broadcastTo(shift, x!.shape)];
+    const slope = div(mul(dVariance, 2), count);
+    return [add(mul(x!, perChannel(slope, x!)), sub(shift, perChannel(mul(slope, mu!), x!)))];
+  },
+});
+
+/** All axes but that of the channels. */
+const acrossChannels = (x: Node): number[] => x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+
+/** Mean and variance (divided by n) of each channel over batch and space. x [B, C, ...] → [C] each. */
+export function channelMoments(x: Node): { mean: Node; variance: Node } {
+  const [mu, variance] = channelMomentsOp(x).call.outputs;
+  return { mean: mu!, variance: variance! };
+}
 
 /**
  * Normalisation of channels over batch and space with given statistics. x [B, C, ...]; the rest [C]; without scale and

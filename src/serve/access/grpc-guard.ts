@@ -3,13 +3,18 @@
 import {
   InterceptingCall,
   type Interceptor,
+  type Metadata,
   ServerInterceptingCall,
   type ServerInterceptor,
 } from "@grpc/grpc-js";
 import { statusOf } from "../protocol/grpc-errors.ts";
+import type { ApiKey, Scope } from "./key-file.ts";
 import type { KeyRing } from "./key-ring.ts";
 
 const keyHeader = "x-api-key";
+
+/** Probes have no key; the health service asks for one itself where a model is named. */
+const isProbe = (path: string): boolean => path.startsWith("/grpc.health.v1.Health/");
 
 /** Refuses calls without a key before their message is read; a swap needs the scope admin. */
 export const askForKey =
@@ -20,10 +25,7 @@ export const askForKey =
         next({
           onReceiveMetadata: (metadata, proceed) => {
             try {
-              ring.admit(
-                metadata.get(keyHeader)[0]?.toString(),
-                path.endsWith("/Swap") ? "admin" : "predict",
-              );
+              if (!isProbe(path)) admitCall(ring, metadata, path.endsWith("/Swap") ? "admin" : "predict");
               proceed(metadata);
             } catch (error) {
               call.sendStatus(statusOf(error));
@@ -31,6 +33,10 @@ export const askForKey =
           },
         }),
     });
+
+/** The key in a call's metadata. @throws as `KeyRing.admit`. */
+export const admitCall = (ring: KeyRing, metadata: Metadata, scope: Scope): ApiKey =>
+  ring.admit(metadata.get(keyHeader)[0]?.toString(), scope);
 
 /** Sends a key with every call. */
 export const sendKey =

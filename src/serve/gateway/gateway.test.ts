@@ -57,7 +57,7 @@ beforeAll(async () => {
   for (const server of [direct, gateway]) {
     await server.ready();
     const isReady = async () => expect((await server.inject("/health/ready")).statusCode).toBe(200);
-    await vi.waitFor(isReady, { timeout: 30_000 }); // a folder's task is known when it is open
+    await vi.waitFor(isReady, { timeout: 60_000 }); // a folder's task is known when it is open
   }
 });
 afterAll(() => Promise.all([direct.close(), gateway.close(), ...workers.map((worker) => worker.close())]));
@@ -121,7 +121,8 @@ describe("a gateway answers as a server with the models", () => {
   });
 
   test("a deadline that has no chance", async () => {
-    const answer = await post(gateway, "/v1/predict/reviews", { inputs: "a" }, { "x-deadline-ms": "0.01" });
+    const payload = { inputs: "the film", parameters: { max_new_tokens: 50 } };
+    const answer = await post(gateway, "/v1/predict/stories", payload, { "x-deadline-ms": "0.01" });
     expect([answer.statusCode, answer.json().code]).toEqual([504, "deadline"]);
   });
 });
@@ -161,11 +162,11 @@ describe("workers", () => {
     expect(old.ref).toBe("reviews@1");
     await addReviews(8);
     const clients = workers.map(({ grpcPort }) => connectWorker(`127.0.0.1:${grpcPort}`, () => []));
-    for (const client of clients) expect(await client.swap("reviews", undefined, 10_000)).toBe("reviews@2");
+    for (const client of clients) expect(await client.swap("reviews", undefined, 60_000)).toBe("reviews@2");
     const fresh = await ask();
     expect(fresh.ref).toBe("reviews@2");
     expect(fresh.score).not.toBeCloseTo(old.score, 3);
-    expect(await clients[0]!.swap("reviews", "reviews@1", 10_000)).toBe("reviews@1");
+    expect(await clients[0]!.swap("reviews", "reviews@1", 60_000)).toBe("reviews@1");
     for (const client of clients) client.close();
   });
 

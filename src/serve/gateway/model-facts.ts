@@ -92,7 +92,9 @@ function qualityIn(metrics: Readonly<Record<string, number>>): number | undefine
   return metrics[name]! > 1 ? metrics[name]! / 100 : metrics[name];
 }
 
+const imageTextTasks = ["zero-shot-image-classification", "visual-question-answering", "image-text-to-text"];
+
 function modalityOf(task: string): Modality {
-  if (["zero-shot-image-classification", "visual-question-answering"].includes(task)) return "image+text";
+  if (imageTextTasks.includes(task)) return "image+text";
   return /image/.test(task) ? "image" : "text";
 }

@@ -70,11 +70,9 @@ describe("a stream of generated text", () => {
     await response.body!.getReader().read();
     gone.abort();
     const cancelled = /tesserae_requests_total\{model="endless",outcome="cancelled"\} 1/;
+    await expect.poll(async () => (await fetch(`${url}/metrics`)).text()).toMatch(cancelled);
     await expect
-      .poll(async () => (await fetch(`${url}/metrics`)).text(), { timeout: 10_000 })
-      .toMatch(cancelled);
-    await expect
-      .poll(async () => (await fetch(`${url}/metrics`)).text(), { timeout: 10_000 })
+      .poll(async () => (await fetch(`${url}/metrics`)).text())
       .toMatch(/tesserae_queue_texts\{model="endless"\} 0/);
   });
 

@@ -1,10 +1,11 @@
-/** gRPC beside a server's HTTP, until that closes. */
+/** gRPC beside a server's HTTP, until that closes: the Open Inference Protocol, and health for probes. */
 
 import type { Server } from "@grpc/grpc-js";
 import { askForKey } from "../access/grpc-guard.ts";
 import type { KeyRing } from "../access/key-ring.ts";
 import type { Serving } from "../http-server.ts";
 import type { Limits } from "../limits.ts";
+import { addHealthService } from "./health-grpc.ts";
 import { addV2Service, closeGrpc, createGrpcServer, type GrpcAddress, listenGrpc } from "./v2-grpc.ts";
 
 export interface GrpcFrontOptions {
@@ -12,7 +13,7 @@ export interface GrpcFrontOptions {
   readonly limits: Limits;
   /** Callers need one of these; default: everybody may call. */
   readonly keys?: KeyRing | undefined;
-  /** Adds services beside the Open Inference Protocol's. */
+  /** Adds further services. */
   readonly addServices?: (server: Server) => void;
 }
 
@@ -23,7 +24,12 @@ export async function addGrpc(
 ): Promise<number> {
   const server = createGrpcServer(Math.ceil((limits.maxImageBytes * 4) / 3), keys && [askForKey(keys)]);
   addV2Service(server, service, (error) => http.log.error(error));
+  const ending = new AbortController();
+  addHealthService(server, service, { keys, ending: ending.signal });
   addServices?.(server);
-  http.addHook("preClose", () => closeGrpc(server));
+  http.addHook("preClose", () => {
+    ending.abort();
+    return closeGrpc(server);
+  });
   return listenGrpc(server, address);
 }

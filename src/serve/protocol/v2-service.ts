@@ -58,7 +58,8 @@ export class V2Service {
   async isModelReady(model: V2ModelName): Promise<boolean> {
     const { ref } = (await this.hostOf(model)).model;
     const status = (await this.context.pool.status()).find((each) => each.ref === ref);
-    return status?.state === "ready" || status?.state === "idle";
+    const isOpenable = status?.state === "ready" || status?.state === "idle";
+    return isOpenable && this.context.pool.live(ref).isAvailable;
   }
 
   /** @throws RequestError or ShapeError when the tensors do not hold, and what `ModelHost.predict` throws. */

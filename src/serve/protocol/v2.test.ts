@@ -64,7 +64,7 @@ beforeAll(async () => {
   grpcAddress = `127.0.0.1:${await listenGrpc(grpc, { host: "127.0.0.1", port: 0 })}`;
   clients.grpc = new GrpcV2Client(grpcAddress);
   clients.http = new HttpV2Client(url);
-  await vi.waitUntil(() => clients.http!.isReady(), { timeout: 20_000 });
+  await vi.waitUntil(() => clients.http!.isReady(), { timeout: 60_000 });
 });
 afterAll(async () => {
   clients.grpc?.close();
@@ -282,7 +282,7 @@ describe("a client that cannot reach its server", () => {
     ["HTTP", () => new HttpV2Client("http://127.0.0.1:1")],
   ])("says so over %s", async (_, connect) => {
     const client = connect();
-    await expect(client.isLive({ deadlineMs: 2000 })).rejects.toMatchObject({ code: "unavailable" });
+    await expect(client.isLive({ deadlineMs: 60_000 })).rejects.toMatchObject({ code: "unavailable" });
     client.close();
   });
 });
