@@ -27,8 +27,15 @@ export function argmax(values: ArrayLike<number>): number {
   return best;
 }
 
+/** Up to so many, the best are inserted one by one; more are sorted. */
+const fewBest = 32;
+
 /** Indices of the `count` largest values, largest first; of equals the first. */
 export function topIndices(values: ArrayLike<number>, count: number): number[] {
+  if (count > fewBest) {
+    const all = Array.from({ length: values.length }, (_, at) => at);
+    return all.sort((a, b) => values[b]! - values[a]!).slice(0, count);
+  }
   const best: number[] = [];
   for (let i = 0; i < values.length; i++) {
     if (best.length === count && !(values[i]! > values[best.at(-1)!]!)) continue;
