@@ -50,7 +50,14 @@ async function compare(
   theirs: readonly [library: string, folder: string, work: object],
 ): Promise<Comparison> {
   const start = async (library: string, at: string, work: object): Promise<Peer> => {
-    const peer = await Peer.start(process.execPath, ["--import", "tsx", worker, library, at, JSON.stringify(work)]);
+    const peer = await Peer.start(process.execPath, [
+      "--import",
+      "tsx",
+      worker,
+      library,
+      at,
+      JSON.stringify(work),
+    ]);
     if (!peer) throw new Error(`${library} did not start`);
     return peer;
   };
