@@ -1,6 +1,7 @@
 /**
  * Whether CapFilt's clean pairs train a better model than the noisy ones: 30 % of the emoji pairs get another's caption, a
- * BLIP filters them, and the same CLIP learns from the noisy, the filtered and, for comparison, the untouched pairs.
+ * BLIP filters them, and the same CLIP learns from the noisy, the filtered and, for comparison, the untouched pairs, for the
+ * same number of updates.
  * Usage: npm run build && node --import tsx bench/filtered-captions.ts emoji-blip [--epochs 20] [--data ../shared/data/emoji]
  */
 
@@ -14,6 +15,11 @@ import { ShardWriter } from "../src/data/write-shards.ts";
 import { ImageDecoder } from "../src/vision/decode.ts";
 import { withOthersCaptions } from "./noisy-captions.ts";
 import { markdownTable } from "./peer.ts";
+
+/** What CapFilt leaves in `report.json`. */
+interface Report {
+  readonly pictures: { readonly judged: number; readonly kept: number };
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -55,10 +61,11 @@ async function writePairs(name: string, wrongShare: number): Promise<string> {
   return folder;
 }
 
-/** Recall at 10 of pictures by text, of a CLIP that learned from these pairs. */
-function recallOf(name: string, pairs: string): number[] {
+/** Recall at 10 of pictures by text, of a CLIP that learned from these pairs; fewer pairs are seen more often. */
+function recallOf(name: string, pairs: string, share: number): number[] {
   const output = join(scratch, `${name}-run`);
-  const own = ["--data", pairs, "--epochs", values.epochs, "--output", output, "--name", `clip-${name}`];
+  const epochs = String(Math.round(Number(values.epochs) / share));
+  const own = ["--data", pairs, "--epochs", epochs, "--output", output, "--name", `clip-${name}`];
   tesserae("train", "--config", recipe, ...own);
   return ["test-variants", "test-unseen"].map((split) => {
     const found = tesserae("eval", join(output, "best"), "--data", join(data, `${split}.tar.gz`));
@@ -77,10 +84,17 @@ try {
   const noisy = await writePairs("noisy", 0.3);
   const filtered = join(scratch, "filtered");
   tesserae("capfilt", resolve(filter), "--data", noisy, "--out", filtered, "--no-captions");
-  console.log(await readFile(join(filtered, "report.json"), "utf8"));
-  const rows = Object.entries({ noisy, filtered, clean }).map(([name, pairs]) => [
+  const { pictures } = JSON.parse(await readFile(join(filtered, "report.json"), "utf8")) as Report;
+  const kept = pictures.kept / pictures.judged;
+  console.log(`${(100 * kept).toFixed(1)} % of the pairs are kept`);
+  const sets: [name: string, pairs: string, share: number][] = [
+    ["noisy", noisy, 1],
+    ["filtered", filtered, kept],
+    ["clean", clean, 1],
+  ];
+  const rows = sets.map(([name, ...set]) => [
     name,
-    ...recallOf(name, pairs).map((recall) => recall.toFixed(1)),
+    ...recallOf(name, ...set).map((recall) => recall.toFixed(1)),
   ]);
   console.log(markdownTable(["trained on", "recall@10, variants", "recall@10, unseen"], rows));
 } finally {

@@ -71,6 +71,13 @@ describe("pretraining", () => {
     expect(Object.keys(evaluated.metrics)).toEqual(["loss", "perplexity", "accuracy"]);
   });
 
+  test("no item is longer than the model has positions for", async () => {
+    const size = "--set n_embd=16 --set n_layer=1 --set n_head=2 --set n_positions=16";
+    const text = "--data corpus/a.txt --train-tokenizer 257 --epochs 1";
+    const { metrics } = await json(`train gpt2 --task causal-lm --name narrow ${text} ${size} ${rates}`);
+    expect(metrics.perplexity).toBeGreaterThan(1);
+  });
+
   test("a tokenizer is learned from text alone, and only where none is given", async () => {
     const train = words("train bert-tiny --train-tokenizer 120");
     const labelled = await run([...train, ...words("--task text-classification --data labelled.csv")]);

@@ -9,6 +9,7 @@ import { architectureFor } from "../models/registry.ts";
 import { assertStoreName, storeNameOf } from "../store/ref.ts";
 import { isImageTask } from "../tasks/image-training.ts";
 import { isPairTask } from "../tasks/pair-training.ts";
+import { positionsOf } from "../tasks/predictor.ts";
 import { headOf, prepare } from "../tasks/tasks.ts";
 import { noteData, readOptions } from "./data-options.ts";
 import { assertFlagsFit } from "./image-options.ts";
@@ -51,6 +52,7 @@ export async function setUpTraining(
       ...(flags.seed !== undefined && { seed: flags.seed }),
       ...(flags.wholeWordMasking && { wholeWordMasking: true }),
       ...(teacher && { labels: labelsOfTeacher(teacher) }),
+      positions: positionsOf(withFields(initial.config, flags.set), name),
       ...readOptions(flags),
     },
     initial.tokenizer,

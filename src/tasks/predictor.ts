@@ -140,8 +140,12 @@ function check<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
 
 const lengthSchema = z.object({ maxPositionEmbeddings: size.optional(), nPositions: size.optional() });
 
-/** The fewer of what the model has positions for and what the tokenizer names. */
-export function maxLengthOf(config: ConfigJson, { modelMaxLength }: Tokenizer, where: string): number {
+/** Tokens that a model has positions for; undefined where its config does not say. */
+export function positionsOf(config: ConfigJson, where: string): number | undefined {
   const { maxPositionEmbeddings, nPositions } = parseConfig(lengthSchema, config, where);
-  return Math.min(maxPositionEmbeddings ?? nPositions ?? 512, modelMaxLength ?? Number.POSITIVE_INFINITY);
+  return maxPositionEmbeddings ?? nPositions;
 }
+
+/** The fewer of what the model has positions for and what the tokenizer names. */
+export const maxLengthOf = (config: ConfigJson, { modelMaxLength }: Tokenizer, where: string): number =>
+  Math.min(positionsOf(config, where) ?? 512, modelMaxLength ?? Number.POSITIVE_INFINITY);

@@ -103,8 +103,10 @@ export function dataTaskOf(head: TaskName): DataTask {
 }
 
 export interface PrepareOptions extends ReadOptions {
-  /** Most tokens of an item. Default 128, for questions 384; never more than the tokenizer allows. */
+  /** Most tokens of an item. Default 128, for questions 384; never more than tokenizer and positions allow. */
   maxLength?: number;
+  /** Tokens that the model has positions for. */
+  positions?: number | undefined;
   /** Draws the share held out for validation, and sentence pairs. Default 0. */
   seed?: number;
   /** Masked language models: mask all pieces of a word together. Default false. */
@@ -221,14 +223,19 @@ export async function prepareEvaluation<T extends DataTask>(
 
 function setupOf(
   { defaultLength }: Pick<DataRecipe<never>, "defaultLength">,
-  { maxLength = defaultLength, seed = 0, wholeWordMasking }: PrepareOptions,
+  {
+    maxLength = defaultLength,
+    positions = Number.POSITIVE_INFINITY,
+    seed = 0,
+    wholeWordMasking,
+  }: PrepareOptions,
   tokenizer: Tokenizer,
 ): EncodingSetup {
   const { modelMaxLength = Number.POSITIVE_INFINITY } = tokenizer;
   if (!Number.isInteger(maxLength) || maxLength < 8) {
     throw new ConfigError(`maxLength must be a whole number of tokens, at least 8, got ${maxLength}`);
   }
-  return { tokenizer, maxLength: Math.min(maxLength, modelMaxLength), seed, wholeWordMasking };
+  return { tokenizer, maxLength: Math.min(maxLength, modelMaxLength, positions), seed, wholeWordMasking };
 }
 
 export interface PredictorOptions extends BatchOptions, PictureOptions {
