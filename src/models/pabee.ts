@@ -11,6 +11,7 @@ import type { Context } from "../nn/context.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Init } from "../nn/module.ts";
 import { Bert, type BertConfig, BertPooler } from "./bert.ts";
+import type { ProblemType } from "./config.ts";
 import { DistilBert, type DistilBertConfig } from "./distilbert.ts";
 import { allLayers, type EarlyExitModel } from "./early-exit.ts";
 import { architecturesOf, classLabels, type Family, type ModelClass } from "./family.ts";
@@ -29,8 +30,34 @@ function classifiersOf(init: Init, numLayers: number, hiddenSize: number, numLab
   return Array.from({ length: numLayers }, () => new Linear(init, hiddenSize, numLabels));
 }
 
+type Loss = (logits: Node, labels: Node) => Node;
+
+/** What all families share; `lossOf` is that of one classifier, with labels as the plain class takes them. */
+abstract class ClassifierWithPabee implements EarlyExitModel {
+  abstract readonly classifiers: readonly Linear[];
+
+  constructor(private readonly lossOf: Loss) {}
+
+  get numLayers(): number {
+    return this.classifiers.length;
+  }
+
+  forward(ctx: Context, inputs: Inputs): Outputs {
+    return allLayers(this, ctx, inputs, this.lossOf);
+  }
+
+  abstract embed(ctx: Context, inputs: Inputs): Node;
+  abstract layer(ctx: Context, at: number, hidden: Node, bias: Node | undefined): Node;
+  abstract classify(ctx: Context, at: number, hidden: Node): Node;
+}
+
+const textLoss =
+  ({ problemType }: { readonly problemType?: ProblemType }): Loss =>
+  (logits, labels) =>
+    classificationLoss(logits, labels, problemType);
+
 /** BERT with one pooler and a classifier for every layer. */
-export class BertForSequenceClassificationWithPabee implements EarlyExitModel {
+export class BertForSequenceClassificationWithPabee extends ClassifierWithPabee {
   readonly bert: Bert;
   readonly pooler: BertPooler;
   readonly classifiers: readonly Linear[];
@@ -39,20 +66,11 @@ export class BertForSequenceClassificationWithPabee implements EarlyExitModel {
     init: Init,
     private readonly config: BertConfig,
   ) {
+    super(textLoss(config));
     const { numHiddenLayers, hiddenSize, id2label } = config;
     this.bert = new Bert(init, config);
     this.pooler = new BertPooler(init, config);
     this.classifiers = classifiersOf(init, numHiddenLayers, hiddenSize, id2label.length);
-  }
-
-  get numLayers(): number {
-    return this.classifiers.length;
-  }
-
-  /** `labels` as in `BertForSequenceClassification`. */
-  forward(ctx: Context, inputs: Inputs): Outputs {
-    const { problemType } = this.config;
-    return allLayers(this, ctx, inputs, (logits, labels) => classificationLoss(logits, labels, problemType));
   }
 
   embed(ctx: Context, inputs: Inputs): Node {
@@ -72,7 +90,7 @@ export class BertForSequenceClassificationWithPabee implements EarlyExitModel {
 }
 
 /** DistilBERT; the dense layer before the classifier is shared. */
-export class DistilBertForSequenceClassificationWithPabee implements EarlyExitModel {
+export class DistilBertForSequenceClassificationWithPabee extends ClassifierWithPabee {
   readonly distilbert: DistilBert;
   readonly preClassifier: Linear;
   readonly classifiers: readonly Linear[];
@@ -81,20 +99,11 @@ export class DistilBertForSequenceClassificationWithPabee implements EarlyExitMo
     init: Init,
     private readonly config: DistilBertConfig,
   ) {
+    super(textLoss(config));
     const { nLayers, dim, id2label } = config;
     this.distilbert = new DistilBert(init, config);
     this.preClassifier = new Linear(init, dim, dim);
     this.classifiers = classifiersOf(init, nLayers, dim, id2label.length);
-  }
-
-  get numLayers(): number {
-    return this.classifiers.length;
-  }
-
-  /** `labels` as in `DistilBertForSequenceClassification`. */
-  forward(ctx: Context, inputs: Inputs): Outputs {
-    const { problemType } = this.config;
-    return allLayers(this, ctx, inputs, (logits, labels) => classificationLoss(logits, labels, problemType));
   }
 
   embed(ctx: Context, inputs: Inputs): Node {
@@ -112,7 +121,7 @@ export class DistilBertForSequenceClassificationWithPabee implements EarlyExitMo
 }
 
 /** RoFormer; the dense layer before the classifier is shared. */
-export class RoFormerForSequenceClassificationWithPabee implements EarlyExitModel {
+export class RoFormerForSequenceClassificationWithPabee extends ClassifierWithPabee {
   readonly roformer: RoFormer;
   readonly textHead: { readonly dense: Linear };
   readonly classifiers: readonly Linear[];
@@ -122,22 +131,13 @@ export class RoFormerForSequenceClassificationWithPabee implements EarlyExitMode
     init: Init,
     private readonly config: RoFormerConfig,
   ) {
+    super(textLoss(config));
     const { numHiddenLayers, hiddenSize, id2label, classifierPooling } = config;
     if (classifierPooling === "mean")
       throw new ConfigError('early exit: classifier_pooling must be "first", got "mean"');
     this.roformer = new RoFormer(init, config);
     this.textHead = { dense: new Linear(init, hiddenSize, hiddenSize) };
     this.classifiers = classifiersOf(init, numHiddenLayers, hiddenSize, id2label.length);
-  }
-
-  get numLayers(): number {
-    return this.classifiers.length;
-  }
-
-  /** `labels` as in `RoFormerForSequenceClassification`. */
-  forward(ctx: Context, inputs: Inputs): Outputs {
-    const { problemType } = this.config;
-    return allLayers(this, ctx, inputs, (logits, labels) => classificationLoss(logits, labels, problemType));
   }
 
   embed(ctx: Context, inputs: Inputs): Node {
@@ -158,7 +158,7 @@ export class RoFormerForSequenceClassificationWithPabee implements EarlyExitMode
 }
 
 /** ViT and DeiT; the final norm is shared. */
-abstract class VitWithPabee implements EarlyExitModel {
+abstract class VitWithPabee extends ClassifierWithPabee {
   readonly classifiers: readonly Linear[];
 
   /** @throws ConfigError for a head that is more than a linear classifier. */
@@ -167,19 +167,11 @@ abstract class VitWithPabee implements EarlyExitModel {
     private readonly config: VitConfig,
     readonly vit: Vit,
   ) {
+    super((logits, labels) => imageLoss(logits, labels, config));
     const { numHiddenLayers, hiddenSize, id2label, pooling, batchNormHead } = config;
     if (pooling === "attention" || batchNormHead)
       throw new ConfigError('early exit: pooling must be "class" or "mean", without batch_norm_head');
     this.classifiers = classifiersOf(init, numHiddenLayers, hiddenSize, id2label.length);
-  }
-
-  get numLayers(): number {
-    return this.classifiers.length;
-  }
-
-  /** `labels` as in `ViTForImageClassification`. */
-  forward(ctx: Context, inputs: Inputs): Outputs {
-    return allLayers(this, ctx, inputs, (logits, labels) => imageLoss(logits, labels, this.config));
   }
 
   embed(ctx: Context, inputs: Inputs): Node {
