@@ -40,8 +40,8 @@ function firstFeatures({ data, dims, shape = dims }) {
 
 async function openTesserae() {
   if (labels) return openZeroShot();
-  const { openTowers } = await import("../src/models/open-towers.ts");
-  const { Tensor } = await import("../src/tensor/tensor.ts");
+  const { openTowers } = await import("../dist/models/open-towers.js");
+  const { Tensor } = await import("../dist/tensor/tensor.js");
   const { images, texts } = await openTowers(folder);
   const session = length ? texts : images;
   const given = feeds((dtype, data, shape) => new Tensor(dtype, shape, data));
@@ -52,7 +52,7 @@ async function openTesserae() {
 }
 
 async function openZeroShot() {
-  const { pipeline } = await import("../src/tasks/pipeline.ts");
+  const { pipeline } = await import("../dist/tasks/pipeline.js");
   const classify = await pipeline("zero-shot-image-classification", folder);
   const data = Uint8Array.from({ length: 3 * side * side }, (_, at) => (at * 7919) >> 3);
   const names = Array.from({ length: labels }, (_, at) => `label number ${at}`);

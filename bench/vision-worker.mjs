@@ -16,12 +16,12 @@ const logitsOf = ({ logits }) => [...logits.data.slice(0, logits.data.length / b
 
 async function openTesserae() {
   if (photos) {
-    const { pipeline } = await import("../src/tasks/pipeline.ts");
+    const { pipeline } = await import("../dist/tasks/pipeline.js");
     const classify = await pipeline("image-classification", folder);
     return async () => void (await classify(photos));
   }
-  const { openImageModel } = await import("../src/models/open.ts");
-  const { Tensor } = await import("../src/tensor/tensor.ts");
+  const { openImageModel } = await import("../dist/models/open.js");
+  const { Tensor } = await import("../dist/tensor/tensor.js");
   const { session } = await openImageModel(folder);
   const pixel_values = new Tensor("float32", shape, pixels());
   return async () => logitsOf(await session.run({ pixel_values }));

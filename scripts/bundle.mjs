@@ -17,7 +17,16 @@ const workers = [
   "serve/model-worker",
   "train/step-worker",
 ];
-const inner = ["cli/main", "errors", "models/open", "tasks/pipeline", "tensor/tensor", ...workers]; // workers, tests and benches load these
+/** What workers, tests and benches load. A module that is not named here has a copy of the engine to itself. */
+const inner = [
+  "cli/main",
+  "errors",
+  "models/open",
+  "models/open-towers",
+  "tasks/pipeline",
+  "tensor/tensor",
+  ...workers,
+];
 
 rmSync("dist/chunks", { recursive: true, force: true });
 await build({

@@ -57,6 +57,8 @@ describe("pictures", () => {
     const flags = ["--early-exit", "--name", "hasty", "--set", "pabee_patience=1", "--epochs", "14"];
     const trained = await run(["train", "--config", "run.yaml", ...flags]);
     expect([trained.code, trained.stdout]).toEqual([0, expect.stringMatching(/^hasty@1: loss .*accuracy/)]);
+    const config = JSON.parse(readFileSync(join(folder, "runs/hasty/best/config.json"), "utf8"));
+    expect(config).toMatchObject({ pabee_patience: 1, hidden_size: 16 }); // the flag's field beside the file's
     const { metrics } = JSON.parse((await run(["eval", "hasty", "--data", "photos", "--json"])).stdout);
     expect(metrics.accuracy).toBeGreaterThan(0.8);
     const alone = await run(["predict", "hasty", "photos/red/000.png", "--json"]);

@@ -60,22 +60,23 @@ export function pairHalves({ architecture, config }: ModelRunner, length: number
   const names = storedNames(architecture, model);
   const inputs = declareInputs(architecture.inputs(config), { length });
   const ctx = Context.inference();
-  const family = familyHalves(model, ctx, inputs as unknown as PairInputs);
+  const { pixel_values, input_ids } = inputs;
+  if (!pixel_values || !input_ids) throw notExplained(architecture.name);
+  const family = familyHalves(model, ctx, { pixel_values, input_ids });
   if (!family) throw notExplained(architecture.name);
   const { seen, given, outputs, prefix, picture } = family;
-  const pixels = inputs.pixel_values!;
   return {
     names,
-    pixels,
+    pixels: pixel_values,
     seen,
     pictureTokens: pictureTokensIn(ctx),
     text: {
       names,
-      inputs: [inputs.input_ids!, given],
+      inputs: [input_ids, given],
       outputs: { ...capturedBehind(ctx, prefix), ...outputs },
       ...textStates(ctx, prefix),
     },
-    ...(picture && { picture: { names, pixels, ...picture } }),
+    ...(picture && { picture: { names, pixels: pixel_values, ...picture } }),
   };
 }
 
